@@ -1,0 +1,310 @@
+"""The store: one database, one writer, transactions that take all that has come.
+
+A *unit of work* is a plain function of a `Tx`; it runs on the store's own thread inside a transaction.
+Units that wait are committed together (group commit): one fsync for all of them. Where one unit fails,
+its own changes are rolled back to a savepoint and only it gets the error; where the commit fails,
+nothing of the batch happened and every unit gets `StoreFailed`.
+
+Tables and migrations are SQLAlchemy's and alembic's; statements are compiled once to the driver's own
+text and run many rows at a time. SQLite runs WAL with ``synchronous=FULL``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import msgspec
+from sqlalchemy import MetaData
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.sql import ClauseElement
+
+T = TypeVar("T")
+Value: TypeAlias = "str | int | bytes | None"
+Row: TypeAlias = "tuple[Any, ...]"
+SQLITE_PREFIX = "sqlite:///"
+_SQLITE = sqlite_dialect.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
+
+
+class StoreFailed(Exception):
+    """The store could not read or commit; nothing of the unit of work happened. Try again later."""
+
+
+class StoreRefused(Exception):
+    """The store cannot be used as configured: wrong URL, no such folder, newer than the code, locked."""
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """A program's tables: `package` holds alembic's migrations, `head` is the newest one's revision."""
+
+    name: str
+    package: str
+    head: str
+    metadata: MetaData
+
+
+class Statement:
+    """A SQLAlchemy Core statement, compiled once; parameters are tuples in the order of `names`.
+
+    Only plain values travel (str, int, bytes, None), so a row needs no conversion.
+    """
+
+    __slots__ = ("names", "sql")
+
+    def __init__(self, clause: ClauseElement, *names: str) -> None:
+        compiled = clause.compile(dialect=_SQLITE)
+        order = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]
+        if order != names:
+            raise TypeError(f"parameters are {order}, declared as {names}: {compiled}")
+        self.sql = str(compiled)
+        self.names = names
+
+
+class Tx(Protocol):
+    """What a unit of work may do."""
+
+    def run(self, statement: Statement, rows: Sequence[Row]) -> int:
+        """Run for many rows; how many rows changed. No rows, no work."""
+
+    def one(self, statement: Statement, row: Row = ()) -> Row | None:
+        """The first row found."""
+
+    def all(self, statement: Statement, row: Row = ()) -> list[Row]:
+        """Every row found."""
+
+
+class SqliteTx:
+    """`Tx` on one sqlite3 connection; also what a command line uses on its own, without a loop."""
+
+    __slots__ = ("connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def run(self, statement: Statement, rows: Sequence[Row]) -> int:
+        if not rows:
+            return 0
+        if len(rows) == 1:
+            return self.connection.execute(statement.sql, rows[0]).rowcount
+        return self.connection.executemany(statement.sql, rows).rowcount
+
+    def one(self, statement: Statement, row: Row = ()) -> Row | None:
+        found: Row | None = self.connection.execute(statement.sql, row).fetchone()
+        return found
+
+    def all(self, statement: Statement, row: Row = ()) -> list[Row]:
+        return self.connection.execute(statement.sql, row).fetchall()
+
+
+def sqlite_path(url: str, key: str = "store.url") -> Path:
+    """The file an URL of the form ``sqlite:///path`` names (four slashes for an absolute path).
+
+    Raises:
+        StoreRefused: for any other URL, naming the key and what would be right.
+    """
+    if not url.startswith(SQLITE_PREFIX) or len(url) == len(SQLITE_PREFIX):
+        scheme = url.partition("://")[0]
+        raise StoreRefused(
+            f"{key}: a store of kind {scheme!r} is not supported; write sqlite:///folder/file.db"
+        )
+    return Path(url.removeprefix(SQLITE_PREFIX))
+
+
+def connect_sqlite(path: Path, *, busy_timeout_s: float = 5.0) -> sqlite3.Connection:
+    """One connection with the settings that money needs: WAL, FULL, foreign keys."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(
+        path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    try:
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "wal_autocheckpoint=4000",
+            "cache_size=-65536",
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, url: str, schema: Schema) -> None:
+    """Bring a database to the code's newest revision.
+
+    Raises:
+        StoreRefused: where the database is newer than the code, or belongs to another program.
+    """
+    found = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+    ).fetchone()
+    current = connection.execute("SELECT version_num FROM alembic_version").fetchone() if found else None
+    if current and current[0] == schema.head:
+        return
+    # alembic takes a tenth of a second to import; only a start that migrates pays for it
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from sqlalchemy import create_engine  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    config = Config()
+    folder = importlib.import_module(schema.package).__path__[0]
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    script = ScriptDirectory.from_config(config)
+    known = {revision.revision for revision in script.walk_revisions()}
+    if current and current[0] not in known:
+        raise StoreRefused(
+            f"{url}: the database is at revision {current[0]!r}, which this version of {schema.name} does "
+            f"not know (its newest is {schema.head!r}); start the version that wrote it, or restore a copy"
+        )
+    engine = create_engine(SQLITE_PREFIX + str(sqlite_path(url)), poolclass=NullPool)
+    with engine.begin() as migrating:
+        config.attributes["connection"] = migrating
+        command.upgrade(config, "head")
+    engine.dispose()
+
+
+def open_sqlite(url: str, schema: Schema, key: str = "store.url") -> sqlite3.Connection:
+    """Open and migrate; for commands and for `Store`.
+
+    Raises:
+        StoreRefused: naming the key, the file and what is wrong with it.
+    """
+    path = sqlite_path(url, key)
+    try:
+        connection = connect_sqlite(path)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreRefused(f"{key}: {path} cannot be opened ({error}); give a file in a writable folder") from error
+    try:
+        migrate(connection, url, schema)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreRefused(f"{key}: {path} is no database of {schema.name} ({error})") from error
+    except StoreRefused:
+        connection.close()
+        raise
+    return connection
+
+
+Unit: TypeAlias = "Callable[[Tx], Any]"
+
+
+class Store:
+    """One SQLite database and its one writer thread.
+
+    `executor` is where units run: the default is a thread of the store's own; a simulation hands in
+    one that runs at once. `limit` bounds how many units may wait.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, *, executor: Executor | None = None, limit: int = 10_000
+    ) -> None:
+        self._connection = connection
+        self._tx = SqliteTx(connection)
+        self._own = executor is None
+        self._executor = executor or ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._waiting: deque[tuple[Unit, asyncio.Future[Any]]] = deque()
+        self._limit = limit
+        self._running: asyncio.Task[None] | None = None
+        self.healthy = True
+        self.commits = 0
+        self.units = 0
+
+    async def run(self, unit: Callable[[Tx], T]) -> T:
+        """Run a unit of work in the next transaction and return its result once that is committed.
+
+        Raises:
+            StoreFailed: nothing of the unit happened.
+            Whatever the unit itself raises: its changes are rolled back, its neighbours' are not.
+        """
+        if len(self._waiting) >= self._limit:
+            raise StoreFailed(f"{len(self._waiting)} units of work wait already; the limit is {self._limit}")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._waiting.append((unit, future))
+        if self._running is None:
+            self._running = loop.create_task(self._drain())
+        return await future
+
+    async def close(self) -> None:
+        """Finish what waits, then close the database."""
+        while self._running is not None:
+            await asyncio.wait([self._running])
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, self._connection.close)
+        if self._own:
+            self._executor.shutdown()
+
+    async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                batch = list(self._waiting)
+                self._waiting.clear()
+                try:
+                    results = await loop.run_in_executor(
+                        self._executor, self._commit, [unit for unit, _ in batch]
+                    )
+                except StoreFailed as error:
+                    self.healthy = False
+                    for _, future in batch:
+                        if not future.done():
+                            future.set_exception(StoreFailed(str(error)))
+                    continue
+                self.healthy = True
+                for (_, future), (result, failure) in zip(batch, results, strict=True):
+                    if future.done():
+                        continue
+                    if failure is not None:
+                        future.set_exception(failure)
+                    else:
+                        future.set_result(result)
+        finally:
+            self._running = None
+
+    def _commit(self, units: list[Unit]) -> list[tuple[Any, Exception | None]]:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            results = [self._one(unit, alone=len(units) == 1) for unit in units]
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise StoreFailed(f"the store did not commit: {error}") from error
+        self.commits += 1
+        self.units += len(units)
+        return results
+
+    def _one(self, unit: Unit, *, alone: bool) -> tuple[Any, Exception | None]:
+        connection = self._connection
+        if not alone:
+            connection.execute("SAVEPOINT unit")
+        try:
+            result = unit(self._tx)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - goes to the one who asked
+            connection.execute("ROLLBACK" if alone else "ROLLBACK TO unit")
+            return None, error
+        if not alone:
+            connection.execute("RELEASE unit")
+        return result, None
+
+    def _roll_back(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # the connection is beyond use in this transaction; the next BEGIN tells
+            return

@@ -60,10 +60,26 @@ class Statement:
     def __init__(self, clause: ClauseElement, *names: str) -> None:
         compiled = clause.compile(dialect=_SQLITE)
         order = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]
-        if order != names:
+        constants = {
+            name: value for name, value in compiled.params.items() if name not in names and value is not None
+        }
+        if tuple(name for name in order if name not in constants) != names:
             raise TypeError(f"parameters are {order}, declared as {names}: {compiled}")
-        self.sql = str(compiled)
+        pieces = str(compiled).split("?")
+        if len(pieces) != len(order) + 1:
+            raise TypeError(f"a question mark stands in the statement's own text: {compiled}")
+        self.sql = pieces[0] + "".join(
+            (_literal(constants[name]) if name in constants else "?") + piece
+            for name, piece in zip(order, pieces[1:], strict=True)
+        )
         self.names = names
+
+
+def _literal(value: object) -> str:
+    """A constant of the statement itself, such as the offset that SQLAlchemy adds to a limit."""
+    if isinstance(value, int):
+        return str(int(value))
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 class Tx(Protocol):

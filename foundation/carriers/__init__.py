@@ -1,0 +1,1 @@
+"""Carriers of the hand-off: one behaviour (`foundation.mailbox.Carrier`), in process or over MQTT."""

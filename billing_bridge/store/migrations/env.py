@@ -1,0 +1,12 @@
+"""alembic's environment: migrates the connection that `foundation.store.migrate` hands in, nothing else."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from billing_bridge.store.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,176 @@
+"""Receipts and the messages they speak of.
+
+A receipt is matched by the account and the SMSC's message id, and only where its number fits too: ids
+are reused. What matches nothing waits and is tried again at every answer. A receipt that never gets
+its message settles a charge in doubt by itself only where it can mean nothing else.
+"""
+
+from __future__ import annotations
+
+from foundation.contract import MessageFate, MessageState, Purpose, Reason, SmsSettled
+from foundation.ids import Ids, uuid7_time_us
+from foundation.store import Row, Tx
+from smsd.charging.desk import ChargeRow, Desk
+from smsd.charging.states import ChargeState, Evidence
+from smsd.operators import OperatorProfile, ReceiptReading
+from smsd.store import statements as sql
+from smsd.work import Plan
+
+STRAY = "no-answer"
+"""The key of a submission whose answer never came: a receipt with an unknown id may be its."""
+
+_FINAL_FATES = frozenset(
+    {MessageFate.DELIVERED, MessageFate.UNDELIVERED, MessageFate.REFUSED, MessageFate.EXPIRED}
+)
+_DECISIVE = frozenset({Evidence.RECEIPT_CHARGED, Evidence.RECEIPT_NOT_CHARGED})
+
+
+class Correlation:
+    """Finds what a receipt is about and lets it speak."""
+
+    def __init__(self, desk: Desk, ids: Ids) -> None:
+        self._desk = desk
+        self._ids = ids
+
+    def receipt(
+        self,
+        tx: Tx,
+        plan: Plan,
+        profile: OperatorProfile,
+        reading: ReceiptReading,
+        number: str,
+        short_code: str,
+    ) -> None:
+        """Take a receipt: settle what it matches, or keep it until that is known."""
+        plan.count("receipts", profile.name, reading.stat)
+        message = self._match(tx, profile.name, reading.key, number)
+        if message:
+            self._speak(tx, plan, message, reading.evidence, reading.fate, reading.reason, reading.detail)
+            return
+        plan.count("receipts_unmatched", profile.name)
+        plan.unmatched = True
+        tx.run(
+            sql.ADD_UNMATCHED,
+            [
+                (
+                    self._ids.new(),
+                    profile.name,
+                    reading.key,
+                    number,
+                    short_code,
+                    reading.evidence,
+                    reading.fate,
+                    reading.reason,
+                    reading.detail,
+                    plan.at_us,
+                )
+            ],
+        )
+        self.attribute(tx, plan, profile.name, number, short_code)
+
+    def accepted(self, tx: Tx, plan: Plan, operator: str, key: str, message: str, number: str) -> None:
+        """An SMSC named a message: remember its key, and hear receipts that came before it."""
+        tx.run(sql.ADD_SUBMISSION, [(operator, key, message, plan.at_us)])
+        if plan.unmatched is None:
+            plan.unmatched = tx.one(sql.ANY_UNMATCHED) is not None
+        if not plan.unmatched:
+            return
+        for row in tx.all(sql.UNMATCHED_BY_KEY, (operator, key)):
+            if row[3] and row[3] != number:
+                continue
+            self._hear(tx, plan, row, message)
+
+    def stray(self, tx: Tx, plan: Plan, operator: str, message: str) -> None:
+        """A free message's answer never came: receipts with unknown ids may be its."""
+        tx.run(sql.ADD_SUBMISSION, [(operator, STRAY, message, plan.at_us)])
+
+    def attribute(self, tx: Tx, plan: Plan, operator: str, number: str, short_code: str) -> None:
+        """Let a receipt with an unknown id settle the one charge in doubt that it can only mean.
+
+        Nothing else of this number may be without an answer or without its receipt, and no second
+        receipt may wait: otherwise a human decides.
+        """
+        charges = [ChargeRow.of(row) for row in tx.all(sql.DOUBTFUL_TO, (number, short_code, operator))]
+        nameless = [
+            charge
+            for charge in charges
+            if charge.state is ChargeState.IN_DOUBT and not tx.one(sql.HAS_ID, (charge.message,))
+        ]
+        if len(nameless) != 1 or len(charges) != 1:
+            return
+        charge = nameless[0]
+        if tx.one(sql.OTHERS_UNANSWERED, (number, charge.message, operator)):
+            return
+        waiting = tx.all(
+            sql.UNMATCHED_BY_NUMBER, (number, operator, short_code, uuid7_time_us(charge.message))
+        )
+        decisive = [row for row in waiting if Evidence(row[5]) in _DECISIVE]
+        if not decisive or len({(row[2], row[5]) for row in decisive}) != 1:
+            return
+        for row in waiting:
+            if row[2] == decisive[0][2]:
+                self._hear(tx, plan, row, charge.message)
+
+    def _match(self, tx: Tx, operator: str, key: str, number: str) -> Row | None:
+        if not key:
+            return None
+        for (message,) in tx.all(sql.SUBMITTED, (operator, key)):
+            row = tx.one(sql.MESSAGE_BY_ID, (message,))
+            if row and (not number or row[1] == number):
+                return (message, *row)
+        return None
+
+    def _hear(self, tx: Tx, plan: Plan, unmatched: Row, message: str) -> None:
+        row = tx.one(sql.MESSAGE_BY_ID, (message,))
+        if row is None:
+            return
+        tx.run(sql.DROP_UNMATCHED, [(unmatched[0],)])
+        self._speak(
+            tx,
+            plan,
+            (message, *row),
+            Evidence(unmatched[5]),
+            MessageFate(unmatched[6]),
+            Reason(unmatched[7]),
+            unmatched[8],
+        )
+
+    def _speak(
+        self,
+        tx: Tx,
+        plan: Plan,
+        message: Row,
+        evidence: Evidence,
+        fate: MessageFate,
+        reason: Reason,
+        detail: str,
+    ) -> None:
+        sms, conversation, _number, _short_code, purpose, before, source, price_ore = message
+        if price_ore:
+            charge = self._desk.of_message(tx, sms)
+            if charge:
+                self._desk.apply(tx, plan, charge, evidence, reason=reason, detail=detail)
+        if fate is MessageFate.ACCEPTED or before in _FINAL_FATES:
+            return
+        plan.fates.append((fate, reason, plan.at_us, sms))
+        plan.handoff.append(
+            MessageState(
+                id=self._ids.new(),
+                conversation=conversation,
+                at=plan.at_us,
+                message=sms,
+                fate=fate,
+                reason=reason,
+            )
+        )
+        if purpose == Purpose.SEND:
+            plan.handoff.append(
+                SmsSettled(
+                    id=self._ids.new(),
+                    conversation=conversation,
+                    at=plan.at_us,
+                    sms=source,
+                    fate=fate,
+                    reason=reason,
+                )
+            )

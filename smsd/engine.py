@@ -1,0 +1,368 @@
+"""The gateway's one loop: takes all that has come, lets the gateway decide in one transaction, acts.
+
+Nothing is answered, sent or handed off before the commit. Where the store fails, nothing is sent and
+nothing acknowledged; what came waits, links are read no further than the limit, and the same work is
+tried again until the store takes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from foundation.clock import Clock
+from foundation.ids import Ids
+from foundation.mailbox import BRIDGE, Courier, Outbox
+from foundation.store import Store, StoreFailed
+from smsd.gateway import Gateway
+from smsd.metrics import Metrics
+from smsd.outbox import OperatorQueue
+from smsd.smpp.link import Answer, AnswerKind, Link, LinkState
+from smsd.smpp.pdu import Frame
+from smsd.work import Answered, Delivered, Input, ParcelCame, Piece, Plan, Tick
+
+log = structlog.get_logger(__name__)
+
+_PAGE = 1000
+
+
+class EngineLimits(msgspec.Struct, frozen=True):
+    """How much is taken at once and how much may wait; seconds between ticks and store retries."""
+
+    batch: int = 200
+    waiting: int = 1000
+    read_back: int = 1000
+    tick_s: float = 1.0
+    store_retry_s: float = 0.5
+
+
+class Engine:
+    """Runs one gateway. It is the listener of every link and the receiver of the hand-off."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        store: Store,
+        queues: Mapping[str, OperatorQueue],
+        *,
+        ids: Ids,
+        clock: Clock,
+        metrics: Metrics,
+        limits: EngineLimits,
+    ) -> None:
+        self._gateway = gateway
+        self._store = store
+        self._queues = queues
+        self._ids = ids
+        self._clock = clock
+        self._metrics = metrics
+        self._limits = limits
+        self._courier: Courier | None = None
+        self._links: dict[str, list[Link]] = {name: [] for name in queues}
+        self._operator_of: dict[Link, str] = {}
+        self._connections: dict[Link, str] = {}
+        self._opened: dict[str, int] = {}
+        self._inputs: deque[Input] = deque()
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._outbox = Outbox()
+        self._last_seq = 0
+        self._looked = False
+        self._reading = True
+        self._sending = True
+        self._ending = False
+        self.healthy = True
+
+    def attach(self, operator: str, links: Sequence[Link]) -> None:
+        """The links of an account; before `run`."""
+        self._links[operator] = list(links)
+        for link in links:
+            self._operator_of[link] = operator
+
+    def hand_off_by(self, courier: Courier) -> None:
+        """Who is told of committed parcels; before `run`."""
+        self._courier = courier
+
+    @property
+    def waiting(self) -> int:
+        """Inputs that wait for a transaction."""
+        return len(self._inputs)
+
+    # what comes: LinkListener and Receiver
+
+    def on_state(self, link: Link, state: LinkState, detail: str) -> None:
+        if state is LinkState.BOUND:
+            connection = self._ids.new()
+            self._connections[link] = connection
+            self._opened[connection] = self._clock.now_us()
+            if not self._reading:
+                link.pause_reading()
+        elif state is LinkState.DOWN:
+            self._opened.pop(self._connections.pop(link, ""), None)
+        log.info("bind.state", link=link.name, state=str(state), detail=detail)
+        self._wake.set()
+
+    def on_requests(self, link: Link, frames: list[Frame]) -> None:
+        operator, connection = self._operator_of[link], self._connections.get(link, "")
+        for frame in frames:
+            self._inputs.append(Delivered(operator, link, connection, frame))
+        if self._reading and len(self._inputs) > self._limits.waiting:
+            self._reading = False
+            for each in self._operator_of:
+                each.pause_reading()
+        self._wake.set()
+
+    def on_answers(self, link: Link, answers: list[Answer]) -> None:
+        del link
+        self._inputs.extend([Answered(answer) for answer in answers])
+        self._wake.set()
+
+    async def on_parcels(self, bodies: list[bytes]) -> list[str]:
+        """Parcels of the bridge; their ids once they are committed."""
+        loop = asyncio.get_running_loop()
+        coming = [ParcelCame(body, loop.create_future()) for body in bodies]
+        self._inputs.extend(coming)
+        self._wake.set()
+        return [await parcel.done for parcel in coming]
+
+    async def on_acks(self, ids: list[str]) -> None:
+        """The bridge committed these parcels of ours."""
+        if self._courier is not None:
+            await self._courier.on_acks(ids)
+
+    # the loop
+
+    async def run(self) -> None:
+        """Work until `finish` is called and all that came is done."""
+        await self._until_stored(self._recover)
+        self._schedule_tick()
+        while not (self._ending and not self._inputs):
+            if not self._inputs and not self._can_send():
+                self._wake.clear()
+                self._wait_for_permit()
+                await self._wake.wait()
+                if not self._inputs and not self._can_send():
+                    continue
+            await self._turn()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def stop_sending(self) -> None:
+        """No new submit_sm from now on; what comes is still taken and answered."""
+        self._sending = False
+
+    def finish(self) -> None:
+        """Let `run` return once all that has come is committed."""
+        self._ending = True
+        self._wake.set()
+
+    async def _turn(self) -> None:
+        batch = [self._inputs.popleft() for _ in range(min(len(self._inputs), self._limits.batch))]
+        rooms = self._rooms()
+        started = self._clock.monotonic()
+        try:
+            plan = await self._store.run(lambda tx: self._gateway.handle(tx, batch, rooms, self._opened))
+        except StoreFailed as error:
+            self._inputs.extendleft(reversed(batch))
+            await self._store_failed(error)
+            return
+        except Exception as error:
+            if not batch:
+                raise
+            await self._one_by_one(batch, error)
+            return
+        self._recovered()
+        self._metrics.batch.observe(len(batch))
+        self._metrics.commit.observe(self._clock.monotonic() - started)
+        self._apply(plan)
+        await self._read_back()
+        if any(isinstance(item, Tick) for item in batch):
+            await self._look_for_parcels()
+
+    async def _one_by_one(self, batch: list[Input], fault: Exception) -> None:
+        """One input of the batch cannot be handled: find it, set it aside, do the others."""
+        if len(batch) == 1:
+            item, words = batch[0], f"{type(fault).__name__} at {_place(fault)}"
+            log.error("input.refused", kind=type(item).__name__, fault=words)
+            self._apply(await self._until_stored(lambda tx: self._gateway.set_aside(tx, item, words)))
+            return
+        for item in batch:
+            try:
+                plan = await self._until_stored(
+                    lambda tx, item=item: self._gateway.handle(tx, [item], {}, self._opened)
+                )
+            except Exception as error:  # noqa: BLE001 - kept with the input, and logged
+                await self._one_by_one([item], error)
+                continue
+            self._apply(plan)
+
+    async def _until_stored(self, unit: Callable[..., Any]) -> Any:
+        while True:
+            try:
+                return await self._store.run(unit)
+            except StoreFailed as error:
+                await self._store_failed(error)
+
+    async def _store_failed(self, error: StoreFailed) -> None:
+        self._metrics.store_failures.inc()
+        if self.healthy:
+            log.error(
+                "store.failed", error=str(error), effect="nothing is sent or acknowledged until it works"
+            )
+        self.healthy = False
+        await asyncio.sleep(self._limits.store_retry_s)
+
+    def _recovered(self) -> None:
+        if not self.healthy:
+            log.warning("store.recovered")
+            self.healthy = True
+
+    def _recover(self, tx: Any) -> None:
+        plan = self._gateway.recover(tx)
+        for queue in self._queues.values():
+            queue.behind = True
+        # told after the commit by the first turn: the courier reads the outbox when it starts
+        for event, fields in plan.alarms:
+            log.warning(event, **fields)
+        self._metrics.add(plan.counts)
+
+    # effects
+
+    def _apply(self, plan: Plan) -> None:
+        for link, frame, status in plan.responses:
+            link.respond(frame, status)
+        for done, parcel in plan.parcels:
+            if not done.done():
+                done.set_result(parcel)
+        for outgoing in plan.over:
+            outgoing.over = True
+        self._move(plan)
+        for link, piece in plan.submits:
+            if not link.submit(piece.pdu, piece):
+                self._inputs.append(Answered(Answer(piece, AnswerKind.NEVER_WRITTEN, 0, "", ())))
+        if plan.posted:
+            if self._courier is not None:
+                self._courier.committed(plan.posted)
+            if plan.posted[0].seq == self._last_seq + 1:
+                self._last_seq = plan.posted[-1].seq
+        self._metrics.add(plan.counts)
+        for event, fields in plan.alarms:
+            log.warning(event, **fields)
+        if not self._reading and len(self._inputs) < self._limits.waiting // 2:
+            self._reading = True
+            for link in self._operator_of:
+                link.resume_reading()
+
+    def _move(self, plan: Plan) -> None:
+        """Make the queues what the committed plan says."""
+        for piece in plan.retaken:
+            piece.outgoing.attempts += 1
+        for name, queue in self._queues.items():
+            enqueued = _of(plan.enqueued, name)
+            retaken = _of(plan.retaken, name)
+            taken = plan.taken.get(name, 0)
+            if enqueued or retaken or taken:
+                spent = sum(piece.outgoing.operator == name for _, piece in plan.submits)
+                queue.apply(enqueued, taken, retaken, spent)
+        for piece in plan.held:
+            self._queues[piece.outgoing.operator].hold(piece)
+        for tariff in plan.released:
+            for queue in self._queues.values():
+                queue.release(tariff)
+        now = self._clock.monotonic()
+        for name in plan.paused:
+            pause_s = self._queues[name].pause(now)
+            log.warning("account.paused", operator=name, pause_s=pause_s)
+        for key in plan.counts:
+            if key[0] == "answers" and key[2] == "accepted" and key[1] not in plan.paused:
+                self._queues[key[1]].went_well()
+
+    # room
+
+    def _rooms(self) -> dict[str, list[tuple[Link, int]]]:
+        if not self._sending:
+            return {}
+        now = self._clock.monotonic()
+        rooms = {}
+        for name, queue in self._queues.items():
+            permits = queue.permits(now)
+            links = []
+            for link in self._links[name]:
+                room = min(link.room, permits) if link.can_submit else 0
+                if room > 0:
+                    links.append((link, room))
+                    permits -= room
+            if links:
+                rooms[name] = links
+        return rooms
+
+    def _can_send(self) -> bool:
+        if not self._sending:
+            return False
+        now = self._clock.monotonic()
+        return any(
+            len(queue)
+            and queue.permits(now)
+            and any(link.can_submit and link.room for link in self._links[name])
+            for name, queue in self._queues.items()
+        )
+
+    def _wait_for_permit(self) -> None:
+        now = self._clock.monotonic()
+        waits = [
+            queue.next_permit(now) - now
+            for name, queue in self._queues.items()
+            if len(queue) and any(link.can_submit and link.room for link in self._links[name])
+        ]
+        if waits and self._sending:
+            asyncio.get_running_loop().call_later(max(0.001, min(waits)), self._wake.set)
+
+    async def _read_back(self) -> None:
+        for name, queue in self._queues.items():
+            if not queue.behind or len(queue) > self._limits.read_back // 2:
+                continue
+            most = self._limits.read_back
+            after = queue.last_read
+            pieces = await self._until_stored(
+                lambda tx, name=name, after=after: self._gateway.read_queue(tx, name, after, most)
+            )
+            queue.refill(pieces, more=len({piece.outgoing.message for piece in pieces}) == most)
+
+    async def _look_for_parcels(self) -> None:
+        """Offer parcels that a command of a system operator put into the outbox beside us."""
+        while True:
+            found = await self._until_stored(
+                lambda tx: self._outbox.waiting(tx, BRIDGE, self._last_seq, _PAGE)
+            )
+            if not found:
+                self._looked = True
+                return
+            if self._looked and self._courier is not None:
+                self._courier.committed(found)
+            self._last_seq = found[-1].seq
+
+    def _schedule_tick(self) -> None:
+        self._inputs.append(Tick())
+        for queue in self._queues.values():
+            queue.forget_held(self._clock.now_us())
+        self._wake.set()
+        self._timer = asyncio.get_running_loop().call_later(self._limits.tick_s, self._schedule_tick)
+
+
+def _of(pieces: list[Piece], operator: str) -> list[Piece]:
+    return [piece for piece in pieces if piece.outgoing.operator == operator]
+
+
+def _place(fault: Exception) -> str:
+    """Where an error was raised, without any value that it held."""
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown place"
+    return f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"

@@ -1,0 +1,310 @@
+"""MO in: a deliver_sm made whole, read, written, and either answered at once or handed to the bridge.
+
+Every MO that is acknowledged has exactly one disposition: a hand-off message, a reply, or its place in
+the dialog. Segments are kept until their text is whole or has waited too long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from foundation.clock import SECOND_US
+from foundation.contract import (
+    Direction,
+    Join,
+    Message,
+    MessageFate,
+    Pay,
+    Purpose,
+    Status,
+    Stop,
+)
+from foundation.ids import Ids
+from foundation.numbers import from_operator
+from foundation.store import Tx
+from smsd.codewords import AskingStatus, Codebook, Joining, Paying, Stopping, Unknown
+from smsd.operators import OperatorProfile
+from smsd.outbox import REPLY_EXPIRY_US, Route, Sender
+from smsd.replies import Replies, own_answer
+from smsd.smpp.alphabet import Coding
+from smsd.smpp.pdu import DataSm, DeliverSm
+from smsd.smpp.segments import assemble, read_content
+from smsd.store import statements as sql
+from smsd.work import Plan
+
+_LAST_SECONDS_US: Final = 30 * SECOND_US
+_LOOK_BACK_US: Final = 86_400 * SECOND_US
+_FRESH_CONNECTION_US: Final = 300 * SECOND_US
+
+
+class Mo(msgspec.Struct, frozen=True, gc=False):
+    """A whole text from a phone. `address` is the number it was sent to, as the operator shows it."""
+
+    operator: str
+    number: str
+    address: str
+    text: str
+    echo: bytes
+    connection: str
+    fresh: bool
+
+
+class InboxLimits(msgspec.Struct, frozen=True):
+    """Seconds and counts that the settings give."""
+
+    reassembly_expiry_us: int
+    guidance_every_us: int
+
+
+class Inbox:
+    """Reads MOs inside a transaction."""
+
+    def __init__(
+        self,
+        codebooks: Mapping[str, Codebook],
+        replies: Replies,
+        sender: Sender,
+        ids: Ids,
+        limits: InboxLimits,
+    ) -> None:
+        self._codebooks = codebooks
+        # the longest first: 20301 is itself where both 2030 and 20301 are configured
+        self._codes = sorted(codebooks, key=len, reverse=True)
+        self._replies = replies
+        self._sender = sender
+        self._ids = ids
+        self._limits = limits
+
+    def deliver(
+        self,
+        tx: Tx,
+        plan: Plan,
+        profile: OperatorProfile,
+        pdu: DeliverSm | DataSm,
+        connection: str,
+        opened_us: int,
+    ) -> None:
+        """Take a deliver_sm or data_sm that is no receipt."""
+        number = from_operator(pdu.source_addr) or pdu.source_addr
+        content = read_content(pdu, profile.coding)
+        echo = profile.echo(pdu.tlvs)
+        if content.part is not None:
+            part = content.part
+            key = (profile.name, number, pdu.destination_addr, part.reference, part.total)
+            row = (*key, part.number, content.coding, content.payload, echo, connection, plan.at_us)
+            tx.run(sql.ADD_FRAGMENT, [row])
+            self._whole(tx, plan, key, incomplete=False)
+            return
+        fresh = plan.at_us - opened_us < _FRESH_CONNECTION_US
+        self.take(
+            tx,
+            plan,
+            Mo(profile.name, number, pdu.destination_addr, content.text, echo, connection, fresh),
+            segments=1,
+        )
+
+    def take(self, tx: Tx, plan: Plan, mo: Mo, segments: int) -> None:
+        """Write a whole MO and act on what it says."""
+        if mo.fresh and self._came_before(tx, plan, mo):
+            plan.count("mo_again", mo.operator)
+            return
+        code = self.short_code(mo.address)
+        message = self._ids.new()
+        route = Route(mo.operator, code, mo.address, mo.echo)
+        command = self._codebooks[code].read(mo.text) if code else Unknown()
+        org = getattr(command, "org", "")
+        plan.count("mo", mo.operator, type(command).__name__)
+        plan.last_mo[mo.connection] = (mo.connection, mo.operator, plan.at_us)
+        plan.rows.append(
+            (
+                message,
+                message,
+                Direction.IN,
+                mo.operator,
+                code,
+                mo.address,
+                mo.number,
+                org,
+                mo.text,
+                segments,
+                0,
+                Purpose.MO,
+                MessageFate.RECEIVED,
+                "",
+                plan.at_us,
+                plan.at_us,
+                0,
+                "",
+                mo.connection,
+                mo.echo,
+            )
+        )
+        plan.handoff.append(
+            Message(
+                id=message,
+                conversation=message,
+                at=plan.at_us,
+                direction=Direction.IN,
+                number=mo.number,
+                short_code=code,
+                org=org,
+                text=mo.text,
+                segments=segments,
+                price=0,
+                purpose=Purpose.MO,
+                fate=MessageFate.RECEIVED,
+            )
+        )
+        if not code or not mo.number.startswith("+"):
+            # no phone: nothing is sent to it, lest two machines talk to each other for ever
+            return
+        act = _ACTIONS.get(type(command))
+        if act is not None and not act(self, tx, plan, command, message, mo):
+            return
+        own = own_answer(command)
+        if own is not None:
+            name, values = own[1], own[2]
+            self.answer(
+                plan,
+                conversation=message,
+                org=own[0],
+                route=route,
+                number=mo.number,
+                name=name,
+                values=values,
+            )
+
+    def short_code(self, address: str) -> str:
+        """The configured short code a shown number begins with, or nothing."""
+        if address in self._codebooks:
+            return address
+        return next((code for code in self._codes if address.startswith(code)), "")
+
+    def answer(
+        self,
+        plan: Plan,
+        *,
+        conversation: str,
+        org: str,
+        route: Route,
+        number: str,
+        name: str,
+        values: Mapping[str, str],
+    ) -> None:
+        """Send a named text, free of charge."""
+        self._sender.post(
+            plan,
+            message=self._ids.new(),
+            conversation=conversation,
+            org=org,
+            route=route,
+            number=number,
+            text=self._replies.render(org, name, values),
+            purpose=Purpose.REPLY,
+            expires_us=plan.at_us + REPLY_EXPIRY_US,
+        )
+
+    def expire(self, tx: Tx, plan: Plan) -> None:
+        """Hand on what came of long texts whose other parts never did."""
+        for row in tx.all(sql.STALE_FRAGMENTS, (plan.at_us - self._limits.reassembly_expiry_us,)):
+            plan.count("mo_incomplete", row[0])
+            self._whole(tx, plan, row, incomplete=True)
+
+    # segments
+
+    def _whole(self, tx: Tx, plan: Plan, key: tuple[str, str, str, int, int], *, incomplete: bool) -> None:
+        rows = tx.all(sql.FRAGMENTS_OF, key)
+        if not rows or (len(rows) < key[4] and not incomplete):
+            return
+        tx.run(sql.DROP_FRAGMENTS, [key])
+        text = assemble({row[0]: row[1] for row in rows}, Coding(rows[0][2]))
+        self.take(
+            tx,
+            plan,
+            Mo(key[0], key[1], key[2], text, rows[0][3], rows[-1][4], fresh=False),
+            segments=len(rows),
+        )
+
+    def _came_before(self, tx: Tx, plan: Plan, mo: Mo) -> bool:
+        """Whether an SMSC repeats what it gave us on a bind whose end may have swallowed our answer."""
+        after = _id_floor(plan.at_us - _LOOK_BACK_US)
+        found = tx.one(
+            sql.SAME_MO,
+            (mo.number, after, mo.operator, mo.address, mo.text, mo.connection, _LAST_SECONDS_US),
+        )
+        return found is not None
+
+    # what texts ask for
+
+    def _join(self, tx: Tx, plan: Plan, command: Joining, message: str, mo: Mo) -> bool:
+        tx.run(sql.LIFT_STOP, [(mo.number, command.org)])
+        plan.handoff.append(
+            Join(
+                id=self._ids.new(),
+                conversation=message,
+                at=plan.at_us,
+                org=command.org,
+                sender=mo.number,
+                name=command.name,
+                email=command.email,
+                comment=command.comment,
+                charge=command.charge,
+            )
+        )
+        return True
+
+    def _pay(self, _tx: Tx, plan: Plan, command: Paying, message: str, mo: Mo) -> bool:
+        plan.handoff.append(
+            Pay(
+                id=self._ids.new(),
+                conversation=message,
+                at=plan.at_us,
+                org=command.org,
+                sender=mo.number,
+                amount=command.amount_ore,
+            )
+        )
+        return True
+
+    def _status(self, _tx: Tx, plan: Plan, command: AskingStatus, message: str, mo: Mo) -> bool:
+        plan.handoff.append(
+            Status(id=self._ids.new(), conversation=message, at=plan.at_us, org=command.org, sender=mo.number)
+        )
+        return True
+
+    def _stop(self, tx: Tx, plan: Plan, command: Stopping, message: str, mo: Mo) -> bool:
+        """Whether this is the first time: it is answered once."""
+        known = {row[0] for row in tx.all(sql.STOPPED, (mo.number, command.org))}
+        plan.handoff.append(
+            Stop(id=self._ids.new(), conversation=message, at=plan.at_us, org=command.org, sender=mo.number)
+        )
+        tx.run(sql.ADD_STOP, [(mo.number, command.org, plan.at_us)])
+        return command.org not in known
+
+    def _unknown(self, tx: Tx, plan: Plan, _command: Unknown, _message: str, mo: Mo) -> bool:
+        """Whether the number gets the helpful answer now: at most once in a while."""
+        code = self.short_code(mo.address)
+        last = tx.one(sql.GUIDED, (mo.number, code))
+        if last is not None and plan.at_us - last[0] < self._limits.guidance_every_us:
+            return False
+        tx.run(sql.SET_GUIDED, [(mo.number, code, plan.at_us)])
+        return True
+
+
+def _id_floor(at_us: int) -> str:
+    """No id made at this time or later sorts before this."""
+    stamp = f"{max(0, at_us) // 1000:012x}"
+    return f"{stamp[:8]}-{stamp[8:]}-"
+
+
+# what a command does beside its answer; False keeps the answer back
+_ACTIONS: Final[dict[type, Callable[..., bool]]] = {
+    Joining: Inbox._join,
+    Paying: Inbox._pay,
+    AskingStatus: Inbox._status,
+    Stopping: Inbox._stop,
+    Unknown: Inbox._unknown,
+}

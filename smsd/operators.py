@@ -1,0 +1,252 @@
+"""Operator profiles at work: how a price travels, what answers and receipts mean, what is sent back.
+
+Everything that differs between operators is a value of the profile; no operator is named in code.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from foundation.contract import MessageFate, Reason
+from smsd.charging.states import Evidence
+from smsd.settings_operators import Operator
+from smsd.smpp.alphabet import Coding
+from smsd.smpp.pdu import CommandStatus, SubmitSm, Tag, Tlv
+from smsd.smpp.receipt import IdForm, Receipt, State, receipt_key, response_key
+from smsd.smpp.segments import Method
+
+Answer = Literal["accepted", "later", "refused", "unclear"]
+
+_LATER: Final = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
+_REGISTERED: Final = 1
+_PER_KR: Final = 100
+
+_FATES: Final[dict[State, MessageFate]] = {
+    State.DELIVERED: MessageFate.DELIVERED,
+    State.EXPIRED: MessageFate.EXPIRED,
+    State.DELETED: MessageFate.UNDELIVERED,
+    State.UNDELIVERABLE: MessageFate.UNDELIVERED,
+    State.REJECTED: MessageFate.UNDELIVERED,
+    State.SKIPPED: MessageFate.UNDELIVERED,
+}
+_FAILURES: Final[dict[State, Reason]] = {
+    State.EXPIRED: Reason.EXPIRED,
+    State.DELETED: Reason.REJECTED,
+    State.UNDELIVERABLE: Reason.REJECTED,
+    State.REJECTED: Reason.REJECTED,
+    State.SKIPPED: Reason.REJECTED,
+}
+
+
+class PriceNotSendable(ValueError):
+    """The profile has no way to send this price."""
+
+
+class ReceiptReading(msgspec.Struct, frozen=True, gc=False):
+    """A receipt in the project's words; `stat` is for metrics, `detail` for the evidence."""
+
+    key: str
+    evidence: Evidence
+    fate: MessageFate
+    reason: Reason
+    stat: str
+    detail: str
+
+
+class OperatorProfile:
+    """One account's settings, ready for use on every message."""
+
+    def __init__(self, settings: Operator) -> None:
+        self.settings = settings
+        self.name = settings.name
+        self.coding = Coding(settings.data_coding_default)
+        self.method = Method(settings.segments_by)
+        self.ids = IdForm(settings.message_id)
+        self.echoed = frozenset(settings.echo_tlvs)
+        self.charges = settings.can_charge
+        seconds = settings.validity_s
+        days, rest = divmod(seconds, 86_400)
+        hours, rest = divmod(rest, 3600)
+        minutes, left = divmod(rest, 60)
+        # relative time of SMPP 3.4 section 7.1.1: YYMMDDhhmmsstnnR
+        self._validity = f"0000{days:02d}{hours:02d}{minutes:02d}{left:02d}000R"
+        self._outcomes = {code.casefold(): outcome for code, outcome in settings.outcomes.items()}
+        self._fixed = tuple(
+            _tlv(each.tag, each.type, each.value, each.octets) for each in settings.price.tlvs
+        )
+        self._all_receipts = settings.request_receipts == "all"
+
+    # what goes out
+
+    def submit(
+        self,
+        *,
+        source: str,
+        number: str,
+        short_message: bytes,
+        esm_class: int,
+        data_coding: int,
+        tlvs: tuple[Tlv, ...],
+        price_ore: int,
+        asked_for: bool,
+    ) -> SubmitSm:
+        """One submit_sm from a short code to a number in E.164; premium where `price_ore` is not 0.
+
+        Raises:
+            PriceNotSendable: naming the price and the carrier.
+        """
+        settings = self.settings
+        service_type = settings.service_type
+        if price_ore:
+            carrier, word = settings.price.carrier, self._price_word(price_ore)
+            if carrier == "service_type":
+                service_type = word
+            elif carrier == "source_addr":
+                source += word
+            else:
+                tlvs = (*tlvs, self._price_tlv(carrier, word))
+            tlvs = (*tlvs, *self._fixed)
+        receipt = _REGISTERED if price_ore or asked_for or self._all_receipts else 0
+        return SubmitSm(
+            service_type=service_type,
+            source_addr_ton=settings.source_ton,
+            source_addr_npi=settings.source_npi,
+            source_addr=source,
+            dest_addr_ton=settings.dest_ton,
+            dest_addr_npi=settings.dest_npi,
+            destination_addr=number.removeprefix("+"),
+            esm_class=esm_class,
+            validity_period=self._validity,
+            registered_delivery=receipt,
+            data_coding=data_coding,
+            short_message=short_message,
+            tlvs=tlvs,
+        )
+
+    def echo(self, tlvs: tuple[Tlv, ...]) -> bytes:
+        """The TLVs of an MO that its replies must repeat, in the form the store keeps."""
+        if not self.echoed or not tlvs:
+            return b""
+        kept = [(tlv.tag, tlv.value) for tlv in tlvs if tlv.tag in self.echoed]
+        return msgspec.msgpack.encode(kept) if kept else b""
+
+    @staticmethod
+    def echoes(stored: bytes) -> tuple[Tlv, ...]:
+        """What `echo` kept, as TLVs again."""
+        if not stored:
+            return ()
+        return tuple(
+            Tlv(tag, value) for tag, value in msgspec.msgpack.decode(stored, type=list[tuple[int, bytes]])
+        )
+
+    # what comes back
+
+    def answer(self, status: int) -> tuple[Answer, Reason]:
+        """What the status of a submit_sm_resp says (SMPP 3.4 section 5.1.3 and the profile's table)."""
+        if status == CommandStatus.ESME_ROK:
+            return "accepted", Reason.NONE
+        if status in _LATER:
+            return "later", Reason.NONE
+        for code in (f"0x{status:08x}", f"0x{status:04x}", f"0x{status:x}", f"0x{status:02x}"):
+            outcome = self._outcomes.get(code)
+            if outcome in ("unknown", "pending"):
+                return "unclear", Reason.NONE
+            if outcome is not None and outcome != "charged":
+                return "refused", Reason(outcome)
+        return "refused", Reason.REJECTED
+
+    def response_key(self, message_id: str) -> str:
+        """An id of a response, comparable with those of receipts."""
+        return response_key(message_id, self.ids)
+
+    def read(self, receipt: Receipt) -> ReceiptReading:
+        """What a receipt says: the state decides, the table gives the reason.
+
+        A table's row may be told apart by state (`"DELIVRD:230"`); a bare code never turns a delivered
+        message into a failure (DOMAIN section 3).
+        """
+        state, stat = receipt.state, str(receipt.state.name)
+        outcome = self._outcome(receipt)
+        evidence, reason = Evidence.RECEIPT_PENDING, Reason.NONE
+        if state is State.DELIVERED:
+            evidence = Evidence.RECEIPT_CHARGED
+            special = self._outcomes.get(f"{_word(receipt)}:{receipt.err}".casefold())
+            if special in ("pending", "unknown"):
+                evidence = Evidence.RECEIPT_PENDING
+            elif special is not None and special != "charged":
+                evidence, reason = Evidence.RECEIPT_NOT_CHARGED, Reason(special)
+        elif receipt.final and outcome not in ("pending", "unknown"):
+            if outcome == "charged":
+                evidence = Evidence.RECEIPT_CHARGED
+            else:
+                evidence = Evidence.RECEIPT_NOT_CHARGED
+                reason = Reason(outcome) if outcome else _FAILURES[state]
+        elif not receipt.final and outcome not in (None, "pending", "unknown", "charged"):
+            reason = Reason(outcome)
+        if receipt.contradiction:
+            # it says two things at once: a human decides
+            evidence = Evidence.RECEIPT_PENDING
+        detail = f"stat:{stat} err:{receipt.err}"
+        if receipt.network_error:
+            detail += f" network:{receipt.network_code}"
+        if receipt.contradiction:
+            detail += f" contradiction:{receipt.contradiction}"
+        if receipt.done_date:
+            detail += f" done:{receipt.done_date}"
+        return ReceiptReading(
+            key=receipt_key(receipt.message_id, self.ids),
+            evidence=evidence,
+            fate=_FATES.get(state, MessageFate.ACCEPTED) if receipt.final else MessageFate.ACCEPTED,
+            reason=reason,
+            stat=stat,
+            detail=f"id:{receipt.message_id} {detail}",
+        )
+
+    def _outcome(self, receipt: Receipt) -> str | None:
+        stat = _word(receipt)
+        for code in (f"{stat}:{receipt.err}", receipt.err, receipt.network_code, stat):
+            outcome = self._outcomes.get(code.casefold()) if code else None
+            if outcome is not None:
+                return outcome
+        return None
+
+    def _price_word(self, price_ore: int) -> str:
+        price = self.settings.price
+        word = price.word(price_ore) if price.carrier != "none" else None
+        if word is None or price_ore > price.max_kr * _PER_KR:
+            raise PriceNotSendable(
+                f"operator {self.name}: {price_ore} øre cannot be sent by carrier {price.carrier!r}, "
+                f"unit {price.unit!r}, at most {price.max_kr} kr"
+            )
+        return word
+
+    def _price_tlv(self, carrier: str, word: str) -> Tlv:
+        price = self.settings.price
+        if carrier == "user_message_reference":
+            return Tlv(Tag.USER_MESSAGE_REFERENCE, int(word).to_bytes(2, "big"))
+        if carrier == "billing_identification":
+            tlv = _tlv(Tag.BILLING_IDENTIFICATION, price.type, word, price.width)
+            return Tlv(tlv.tag, bytes.fromhex(price.prefix) + tlv.value)
+        assert price.tag is not None
+        return _tlv(price.tag, price.type, word, price.width)
+
+
+_STATS: Final[dict[State, str]] = {
+    State.DELIVERED: "DELIVRD",
+    State.UNDELIVERABLE: "UNDELIV",
+    State.ACCEPTED: "ACCEPTD",
+    State.REJECTED: "REJECTD",
+}
+
+
+def _word(receipt: Receipt) -> str:
+    """The state as the text says it, or as it would."""
+    return receipt.stat.upper() or _STATS.get(receipt.state, receipt.state.name)
+
+
+def _tlv(tag: int, kind: str, word: str, octets: int) -> Tlv:
+    if kind == "int":
+        return Tlv(tag, int(word).to_bytes(octets, "big"))
+    return Tlv(tag, word.encode("ascii") + (b"\0" if kind == "c-octet" else b""))

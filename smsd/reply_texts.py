@@ -1,0 +1,228 @@
+"""The default reply texts, by name and language, and which values each may name. Data alone.
+
+The nynorsk column is what an organisation says unless told otherwise: there the source's own words stand
+unchanged (DOMAIN section 1), some of them bokmål. Every default fits one GSM 03.38 segment with values of
+a usual length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["COMMON_VALUES", "FUNCTION_WORDS", "GATEWAYS_OWN", "LANGUAGES", "PREMIUM", "REPLIES", "VALUES"]
+
+LANGUAGES: Final = ("nn", "nb", "en")
+
+PREMIUM: Final = frozenset({"processing"})
+"""The texts sent as a premium SMS: one segment always, as some operators bill each part."""
+
+GATEWAYS_OWN: Final = frozenset({"help_general", "stopped_all", "unknown_codeword"})
+"""Texts that no organisation says: they answer where none was named."""
+
+COMMON_VALUES: Final = frozenset({"organisation", "site", "codeword"})
+"""Placeholders every text of an organisation may use; its settings give them."""
+
+VALUES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "joined": frozenset({"name"}),
+        "processing": frozenset({"amount"}),
+        "paid": frozenset({"amount"}),
+        "failed": frozenset({"amount"}),
+        "corrected": frozenset({"amount"}),
+        "no_email": frozenset(),
+        "no_name": frozenset(),
+        "no_active_fee": frozenset(),
+        "not_open": frozenset(),
+        "already_member": frozenset({"name"}),
+        "unknown_number": frozenset(),
+        "several_persons": frozenset(),
+        "nothing_outstanding": frozenset({"amount"}),
+        "not_whole_number": frozenset({"amount"}),
+        "amount_out_of_range": frozenset({"amount", "minimum", "maximum"}),
+        "no_amount": frozenset(),
+        "status_paid": frozenset({"name"}),
+        "status_unpaid": frozenset({"name", "amount", "account", "kid"}),
+        "status_none": frozenset({"name"}),
+        "help": frozenset({"functions"}),
+        "stopped": frozenset(),
+        "help_general": frozenset({"codewords"}),
+        "stopped_all": frozenset(),
+        "unknown_codeword": frozenset(),
+    }
+)
+"""What each text may name besides the common values."""
+
+REPLIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "joined": {
+            "nn": "Takk for din støtte! Ditt medlemskap i {organisation} har blitt registrert.",
+            "nb": "Takk for din støtte! Ditt medlemskap i {organisation} har blitt registrert.",
+            "en": "Thank you for your support! Your membership in {organisation} has been registered.",
+        },
+        "processing": {
+            "nn": "Betalinga di er under handsaming, du vil få melding når den er fullførd.",
+            "nb": "Betalingen din er under behandling, du vil få melding når den er fullført.",
+            "en": "Your payment is being processed. You will get a message when it is completed.",
+        },
+        "paid": {
+            "nn": "Betalinga di er motteken, du kan handsame medlemskapet ditt på {site} "
+            "med passordet du har motteke på epost.",
+            "nb": "Betalingen din er mottatt, du kan administrere medlemskapet ditt på {site} "
+            "med passordet du har mottatt på e-post.",
+            "en": "Your payment is received. You can manage your membership at {site} "
+            "with the password you have received by e-mail.",
+        },
+        "failed": {
+            "nn": "SMS-betaling var ikkje mogleg. Dette kan vere fordi du har kontantkort utan dekning, "
+            "eller at abonnementet ditt er blokkert frå å ta imot overprisa meldingar.",
+            "nb": "SMS-betaling var ikke mulig. Det kan være fordi du har kontantkort uten dekning, "
+            "eller at abonnementet ditt er sperret for overprisede meldinger.",
+            "en": "Payment by SMS was not possible. Your prepaid card may lack credit, "
+            "or your subscription may be barred from premium messages.",
+        },
+        "corrected": {
+            "nn": "Retting: SMS-betalinga di på {amount} kr til {organisation} gjekk likevel gjennom. "
+            "Du skal ikkje betale på nytt.",
+            "nb": "Rettelse: SMS-betalingen din på {amount} kr til {organisation} gikk likevel gjennom. "
+            "Du skal ikke betale på nytt.",
+            "en": "Correction: your SMS payment of NOK {amount} to {organisation} went through after all. "
+            "Do not pay again.",
+        },
+        "no_email": {
+            "nn": "Vi fant ikke en gyldig epostadresse i meldingen din.",
+            "nb": "Vi fant ikke en gyldig epostadresse i meldingen din.",
+            "en": "We did not find a valid e-mail address in your message.",
+        },
+        "no_name": {
+            "nn": "Vi fann ikkje noko namn i meldinga di. Skriv namnet ditt før epostadressa.",
+            "nb": "Vi fant ikke noe navn i meldingen din. Skriv navnet ditt før e-postadressen.",
+            "en": "We did not find a name in your message. Write your name before the e-mail address.",
+        },
+        "no_active_fee": {
+            "nn": "{organisation} er ikke åpen for innmelding via SMS.",
+            "nb": "{organisation} er ikke åpen for innmelding via SMS.",
+            "en": "{organisation} is not open for joining by SMS.",
+        },
+        "not_open": {
+            "nn": "{organisation} tek ikkje imot slike meldingar på SMS. "
+            "Send {codeword} HJELP for å sjå kva du kan gjere.",
+            "nb": "{organisation} tar ikke imot slike meldinger på SMS. "
+            "Send {codeword} HJELP for å se hva du kan gjøre.",
+            "en": "{organisation} does not take such messages by SMS. "
+            "Send {codeword} HELP to see what you can do.",
+        },
+        "already_member": {
+            "nn": "{name} er allerede registrert som medlem av {organisation}",
+            "nb": "{name} er allerede registrert som medlem av {organisation}",
+            "en": "{name} is already registered as a member of {organisation}",
+        },
+        "unknown_number": {
+            "nn": "Fann ingen brukarar med dette telefonnummeret.",
+            "nb": "Fant ingen brukere med dette telefonnummeret.",
+            "en": "Found no users with this phone number.",
+        },
+        "several_persons": {
+            "nn": "Det finst fleire medlemmar med dette telefonnummeret.",
+            "nb": "Det finnes flere medlemmer med dette telefonnummeret.",
+            "en": "There are several members with this phone number.",
+        },
+        "nothing_outstanding": {
+            "nn": "Ingen uteståande fakturaer på beløpet {amount}kr.",
+            "nb": "Ingen utestående fakturaer på beløpet {amount}kr.",
+            "en": "No outstanding invoices of the amount NOK {amount}.",
+        },
+        "not_whole_number": {
+            "nn": "{amount} er ikkje eit gyldig beløp.",
+            "nb": "{amount} er ikke et gyldig beløp.",
+            "en": "{amount} is not a valid amount.",
+        },
+        "amount_out_of_range": {
+            "nn": "{amount} kr kan ikkje betalast på SMS. Beløpet må vere "
+            "frå {minimum} til {maximum} kroner.",
+            "nb": "{amount} kr kan ikke betales på SMS. Beløpet må være fra {minimum} til {maximum} kroner.",
+            "en": "NOK {amount} cannot be paid by SMS. The amount must be "
+            "from {minimum} to {maximum} kroner.",
+        },
+        "no_amount": {
+            "nn": "Ingen sum for betaling definert.",
+            "nb": "Ingen sum for betaling definert.",
+            "en": "No amount to pay was given.",
+        },
+        "status_paid": {
+            "nn": "Medlemskapet ditt i {organisation} er betalt for i år.",
+            "nb": "Medlemskapet ditt i {organisation} er betalt for i år.",
+            "en": "Your membership in {organisation} is paid for this year.",
+        },
+        "status_unpaid": {
+            "nn": "Medlemskapet ditt i {organisation} er ikkje betalt. "
+            "Betal {amount} kr til konto {account} med KID {kid}.",
+            "nb": "Medlemskapet ditt i {organisation} er ikke betalt. "
+            "Betal {amount} kr til konto {account} med KID {kid}.",
+            "en": "Your membership in {organisation} is not paid. "
+            "Pay NOK {amount} to account {account} with KID {kid}.",
+        },
+        "status_none": {
+            "nn": "Du har ikkje noko medlemskap i {organisation} i år.",
+            "nb": "Du har ikke noe medlemskap i {organisation} i år.",
+            "en": "You have no membership in {organisation} this year.",
+        },
+        "help": {
+            "nn": "{organisation}: {functions}. STOPP {codeword}: ingen fleire meldingar.",
+            "nb": "{organisation}: {functions}. STOPP {codeword}: ingen flere meldinger.",
+            "en": "{organisation}: {functions}. STOP {codeword}: no more messages.",
+        },
+        "stopped": {
+            "nn": "Du får ikkje fleire meldingar frå {organisation}.",
+            "nb": "Du får ikke flere meldinger fra {organisation}.",
+            "en": "You will get no more messages from {organisation}.",
+        },
+        "help_general": {
+            "nn": "Send eit kodeord og HJELP for å sjå kva du kan gjere. Kodeord: {codewords}. "
+            "STOPP: ingen fleire meldingar.",
+            "nb": "Send et kodeord og HJELP for å se hva du kan gjøre. Kodeord: {codewords}. "
+            "STOPP: ingen flere meldinger.",
+            "en": "Send a codeword and HELP to see what you can do. Codewords: {codewords}. "
+            "STOP: no more messages.",
+        },
+        "stopped_all": {
+            "nn": "Du får ikkje fleire meldingar frå dette nummeret.",
+            "nb": "Du får ikke flere meldinger fra dette nummeret.",
+            "en": "You will get no more messages from this number.",
+        },
+        "unknown_codeword": {
+            "nn": "Vi kjenner ikkje kodeordet i meldinga di. "
+            "Send HJELP for hjelp, eller STOPP om du ikkje vil ha meldingar.",
+            "nb": "Vi kjenner ikke kodeordet i meldingen din. "
+            "Send HJELP for hjelp, eller STOPP om du ikke vil ha meldinger.",
+            "en": "We do not know the codeword in your message. "
+            "Send HELP for help, or STOP if you want no messages.",
+        },
+    }
+)
+"""name → language → text."""
+
+FUNCTION_WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "join": {
+            "nn": "{words} namn epost = bli medlem",
+            "nb": "{words} navn epost = bli medlem",
+            "en": "{words} name e-mail = join",
+        },
+        "join-and-pay": {
+            "nn": "{words} namn epost = bli medlem og betal",
+            "nb": "{words} navn epost = bli medlem og betal",
+            "en": "{words} name e-mail = join and pay",
+        },
+        "pay": {"nn": "{words} beløp = betal", "nb": "{words} beløp = betal", "en": "{words} amount = pay"},
+        "status": {"nn": "{words} = status", "nb": "{words} = status", "en": "{words} = status"},
+        "stop": {"nn": "{words} = stopp", "nb": "{words} = stopp", "en": "{words} = stop"},
+        "dialog": {
+            "nn": "{words} melding = skriv til oss",
+            "nb": "{words} melding = skriv til oss",
+            "en": "{words} message = write to us",
+        },
+    }
+)
+"""How the help text tells each function; `words` is the codeword with its subcodeword."""

@@ -1,0 +1,184 @@
+"""What no table of the settings can know alone: names that meet, texts that clash, prices that do not fit.
+
+Lays faults; changes nothing. Looks at what could be read and leaves out what has faults of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from foundation.settings import Part, Reader
+from foundation.settings_tables import LOOPBACK, HandoffSettings
+from foundation.settings_words import Loc, one_of
+from smsd.codewords import Function, clashes
+from smsd.replies import check
+from smsd.settings_operators import Operator
+from smsd.settings_tables import Limits, Organisation, ShortCode
+
+Operators: TypeAlias = "Sequence[tuple[Part, Operator | None]]"
+ShortCodes: TypeAlias = "Sequence[tuple[Part, ShortCode | None]]"
+Organisations: TypeAlias = "Sequence[tuple[Part, Organisation | None]]"
+_CHARGING = frozenset({Function("pay"), Function("join-and-pay")})
+
+
+def check_handoff(reader: Reader, handoff: HandoffSettings | None, *, has_bridge: bool) -> None:
+    """The local hand-off needs the bridge in the same process."""
+    if handoff and handoff.carrier == "local" and not has_bridge:
+        reader.table("handoff").fault(
+            ("carrier",),
+            'the carrier is "local", but there is no [bridge] to hand over to',
+            'add [bridge], or set carrier = "mqtt" with [handoff.mqtt]',
+        )
+
+
+def check_operators(reader: Reader, operators: Operators, limits: Limits) -> None:
+    """Names, accounts, prices and waits."""
+    _some(reader, "operators", operators)
+    _each_once(operators, "name")
+    accounts: dict[tuple[str, int, str], str] = {}
+    for part, operator in operators:
+        for loc in part.secrets_in_plain:
+            if part.data.get("host") not in LOOPBACK:
+                part.warn(loc, "the secret stands in the settings", f"use {loc[-1]}_file, or the environment")
+        if operator is None:
+            continue
+        account = (operator.host.lower(), operator.port, operator.system_id)
+        if account in accounts:
+            part.fault(
+                ("system_id",),
+                f"this is the same account as {accounts[account]}'s",
+                "use binds for more links of one account",
+            )
+        accounts.setdefault(account, operator.name)
+        _check_price(part, operator, limits)
+        if operator.validity_s > limits.receipt_wait_h * 3600:
+            part.fault(
+                ("validity_s",),
+                f"{operator.validity_s} s is longer than limits.receipt_wait_h, {limits.receipt_wait_h} h",
+                "give less, so that a receipt can come before its wait ends",
+            )
+
+
+def _check_price(part: Part, operator: Operator, limits: Limits) -> None:
+    price = operator.price
+    loc: Loc = ("price", "max_kr")
+    if operator.can_charge and price.max_kr > limits.amount_max_kr:
+        part.fault(
+            loc,
+            f"{price.max_kr} is above limits.amount_max_kr, {limits.amount_max_kr}",
+            "give less, or raise the limit",
+        )
+    elif wide := price.too_wide():
+        part.fault(loc if part.layer(loc).find(loc)[0] else ("price",), *wide)
+
+
+def check_short_codes(reader: Reader, short_codes: ShortCodes, operators: Operators) -> None:
+    """Short codes are told apart by their beginnings, and each has operators that exist."""
+    _some(reader, "short_codes", short_codes)
+    _each_once(short_codes, "number")
+    names = [part.data["name"] for part, _ in operators if isinstance(part.data.get("name"), str)]
+    numbers = [code.number for _, code in short_codes if code]
+    for part, code in short_codes:
+        if code is None:
+            continue
+        for place, name in enumerate(code.operators):
+            if name not in names:
+                part.fault(("operators", place), f'no operator is named "{name}"', one_of(names, name))
+            elif name in code.operators[:place]:
+                part.fault(("operators", place), f'"{name}" stands here twice', "name each operator once")
+        for other in numbers:
+            if other != code.number and code.number.startswith(other):
+                part.fault(
+                    ("number",),
+                    f"{code.number} begins with the short code {other}, so texts to it could be either's",
+                    "keep one of the two",
+                )
+
+
+def check_organisations(
+    reader: Reader, organisations: Organisations, short_codes: ShortCodes, operators: Operators
+) -> None:
+    """Every organisation can be reached, told apart, charged for, and answers in one segment."""
+    _some(reader, "organisations", organisations)
+    _each_once(organisations, "name")
+    codes = {code.number: code for _, code in short_codes if code}
+    numbers = [part.data["number"] for part, _ in short_codes if isinstance(part.data.get("number"), str)]
+    by_name = {operator.name: operator for _, operator in operators if operator}
+    for part, organisation in organisations:
+        if organisation is None:
+            continue
+        for place, number in enumerate(organisation.short_codes):
+            if number not in numbers:
+                right = one_of(numbers, number) if numbers else "add it as [[short_codes]]"
+                part.fault(("short_codes", place), f'there is no short code "{number}"', right)
+        for wrong in check(organisation):
+            key, _, what = wrong.removeprefix("replies.").partition(": ")
+            loc: Loc = ("replies", key) if key in organisation.replies else ("replies",)
+            part.fault(loc, what, "mend the text, or drop it and take the default")
+        _check_subcodewords(part, organisation)
+        _check_chargeable(part, organisation, codes, by_name)
+    _check_clashes(reader, organisations, codes)
+
+
+def _check_subcodewords(part: Part, organisation: Organisation) -> None:
+    seen: dict[str, str] = {}
+    for word in part.data.get("subcodewords", {}):
+        if word.upper() in seen:
+            part.fault(
+                ("subcodewords", word),
+                f'"{word}" and "{seen[word.upper()]}" are the same word',
+                "drop one; upper and lower case are the same",
+            )
+        seen.setdefault(word.upper(), word)
+
+
+def _check_chargeable(
+    part: Part, organisation: Organisation, codes: Mapping[str, ShortCode], by_name: Mapping[str, Operator]
+) -> None:
+    if not organisation.functions & _CHARGING:
+        return
+    for number in organisation.short_codes or tuple(codes):
+        carriers = codes[number].operators if number in codes else ()
+        known = [by_name[name] for name in carriers if name in by_name]
+        barren = [operator.name for operator in known if not operator.can_charge]
+        if barren and len(barren) == len(known):
+            part.fault(
+                ("codeword",),
+                f"it takes payment at {number}, but no operator of {number} can charge",
+                "give one of them [operators.price]",
+            )
+        elif barren:
+            part.warn(
+                ("codeword",),
+                f"it takes payment at {number}, but {', '.join(barren)} cannot charge",
+                "give it [operators.price]",
+            )
+
+
+def _check_clashes(reader: Reader, organisations: Organisations, codes: Mapping[str, ShortCode]) -> None:
+    for number in codes or ("",):
+        words = [
+            each.as_codeword()
+            for _, each in organisations
+            if each and (not each.short_codes or number in each.short_codes)
+        ]
+        for clash in clashes(words):
+            reader.fault(("organisations",), clash, "rename one, or give them different short_codes")
+
+
+def _some(reader: Reader, key: str, parts: Sequence[object]) -> None:
+    if not parts and key not in reader.main.data:
+        reader.fault((key,), "there is none", f"add at least one [[{key}]]")
+
+
+def _each_once(entries: Sequence[tuple[Part, object]], key: str) -> None:
+    seen: dict[str, Part] = {}
+    for part, _ in entries:
+        value = part.data.get(key)
+        if not isinstance(value, str):
+            continue
+        if value.casefold() in seen:
+            first = seen[value.casefold()].layer((key,)).document.name
+            part.fault((key,), f'"{value}" is taken already, in {first}', "give it another")
+        seen.setdefault(value.casefold(), part)

@@ -1,0 +1,126 @@
+"""What ``[[short_codes]]``, ``[[organisations]]``, ``[limits]`` and ``[bridge]`` may say to the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from foundation.settings import Table
+from foundation.settings_tables import StoreUrl, WebAddress, matching
+from foundation.settings_words import told
+from smsd.codewords import Codeword, Function
+
+_JOINING: Mapping[str, Function | None] = {
+    "off": None,
+    "join": Function("join"),
+    "join-and-pay": Function("join-and-pay"),
+}
+_WORD = r"[A-Za-z0-9ÆØÅæøåÄÖäöÉéÜü]{1,20}"
+_WORD_RIGHT = "give letters and digits without a blank, at most 20"
+
+Word = Annotated[str, matching(_WORD, "{} is no codeword", _WORD_RIGHT), AfterValidator(str.upper)]
+
+
+class BridgeTable(Table):
+    """[bridge] as the gateway sees it: that it is there. Every other key is the bridge's to check."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    store: StoreUrl = "sqlite:///var/billing.db"
+    """The bridge's own store."""
+
+
+class ShortCode(Table):
+    """[[short_codes]]: a number that phones write to."""
+
+    number: Annotated[
+        str, matching(r"\d{3,14}", "{} is no short code", 'give 3 to 14 digits in quotes, such as "2030"')
+    ]
+    """Its digits. Longer numbers that begin with it are this one with a dialogue id."""
+    operators: Annotated[tuple[str, ...], Field(min_length=1, examples=[["telco"]])]
+    """Names of the operators that carry it; answers to numbers not heard from go by the first."""
+
+
+class Organisation(Table):
+    """One organisation, in a file of its own or in the main one. `billing` is the bridge's."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100, examples=["Organisasjon1"])]
+    """As people know it."""
+    codeword: Annotated[Word, Field(examples=["ORG1"])]
+    """The word that texts begin with; in upper case, however it is written."""
+    language: Literal["nn", "nb", "en"] = "nn"
+    """The language of the replies."""
+    site: WebAddress
+    """Where members see to their membership; stands in replies."""
+    join: Literal["off", "join", "join-and-pay"] = "off"
+    """What the codeword with a name and an e-mail address does."""
+    subcodewords: dict[Word, Function] = Field(default_factory=dict)
+    """Words after the codeword → join, join-and-pay, pay, status, stop, help or dialog."""
+    replies: dict[str, str] = Field(default_factory=dict)
+    """Texts in place of the defaults, by name."""
+    short_codes: tuple[str, ...] = ()
+    """The short codes it is reached at; default: all."""
+    dialog: bool = True
+    """Whether free text to the organisation is kept for a person to answer."""
+    billing: dict[str, Any] = Field(default_factory=dict)
+    """[billing], the bridge's own."""
+
+    @property
+    def org(self) -> str:
+        """What the hand-off calls it: the codeword."""
+        return self.codeword
+
+    @property
+    def functions(self) -> frozenset[Function]:
+        """Everything that a text to it can set off."""
+        joining = _JOINING[self.join]
+        return frozenset(self.subcodewords.values()) | ({joining} if joining else frozenset())
+
+    def as_codeword(self) -> Codeword:
+        """What a `Codebook` needs of it."""
+        return Codeword(
+            org=self.org,
+            join=_JOINING[self.join],
+            subcodewords=self.subcodewords,
+            dialog=self.dialog,
+        )
+
+
+class Limits(Table):
+    """[limits]"""
+
+    amount_min_kr: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """The lowest amount a text may pay, whole kroner."""
+    amount_max_kr: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """The highest amount a text may pay, whole kroner."""
+    mo_queue: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    """MO that may wait for the store before links are read no more."""
+    mt_queue: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    """MT that may wait for an operator before the bridge's parcels are taken no more."""
+    pdu_limit_octets: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 65_536
+    """The longest PDU that is read; a longer one ends the link."""
+    reassembly_expiry_s: Annotated[int, Field(ge=10, le=86_400)] = 300
+    """Seconds until the parts that came of a long MO are taken as they are."""
+    help_once_per_s: Annotated[int, Field(ge=0, le=30 * 86_400)] = 86_400
+    """An unknown codeword is answered at most once in this many seconds per number."""
+    charge_expiry_s: Annotated[int, Field(ge=30, le=86_400)] = 600
+    """Seconds after the bridge's word within which a charge may begin."""
+    receipt_wait_h: Annotated[int, Field(ge=1, le=24 * 30)] = 48
+    """Hours until a charge without receipt is alarmed; receipts come up to 48 hours late."""
+    text_keep_days: Annotated[int, Field(ge=1, le=3650)] = 180
+    """Days until messages' texts are blanked; charges and their evidence are kept."""
+    stop_grace_s: Annotated[float, Field(ge=0, le=300)] = 15
+    """Seconds at a stop for answers that are still on their way."""
+    page_size: Annotated[int, Field(ge=1, le=10_000)] = 50
+    """Rows to a page, in lists and on the web site."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Limits:
+        if self.amount_min_kr > self.amount_max_kr:
+            raise told(
+                f"amount_min_kr {self.amount_min_kr} is above amount_max_kr {self.amount_max_kr}",
+                "lower the first or raise the other",
+            )
+        return self

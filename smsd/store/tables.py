@@ -1,0 +1,192 @@
+"""The gateway's tables. Times are UTC microseconds, amounts øre, ids UUIDv7 as text."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
+
+from foundation.mailbox import mailbox_tables
+
+metadata = MetaData()
+
+# Every SMS, in and out. An MO's id is also its conversation's. `address` is the number the phone texted
+# or sees, where that is longer than the short code (a dialogue id behind it). `echo` holds the MO's TLVs
+# that a reply must repeat. `source` is the id of the hand-off message that asked for an MT.
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("conversation", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("short_code", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("org", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("segments", Integer, nullable=False),
+    Column("price_ore", BigInteger, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("fate", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("connection", Text, nullable=False),
+    Column("echo", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_messages_number", messages.c.number, messages.c.id)
+Index(
+    "ix_messages_queued",
+    messages.c.operator,
+    messages.c.id,
+    sqlite_where=text("fate = 'queued'"),
+    postgresql_where=text("fate = 'queued'"),
+)
+
+# What an SMSC called a message it accepted; a receipt is found by (operator, key). One row a segment.
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("operator", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("message", Text, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+charges = Table(
+    "charges",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("conversation", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("org", Text, nullable=False),
+    Column("invoice", Text, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("short_code", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("amount_ore", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("contradicted", Integer, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+_UNDECIDED = "state IN ('sending', 'accepted', 'in_doubt')"
+Index("ix_charges_message", charges.c.message, unique=True)
+Index(
+    "ix_charges_open",
+    charges.c.state,
+    charges.c.id,
+    sqlite_where=text("state IN ('intended', 'sending', 'accepted', 'in_doubt')"),
+    postgresql_where=text("state IN ('intended', 'sending', 'accepted', 'in_doubt')"),
+)
+# At most one unfinished charge a sender, short code and tariff: held by the database, not by hope.
+Index(
+    "ix_charges_one_at_a_time",
+    charges.c.number,
+    charges.c.short_code,
+    charges.c.amount_ore,
+    unique=True,
+    sqlite_where=text(_UNDECIDED),
+    postgresql_where=text(_UNDECIDED),
+)
+
+# Everything that ever moved, or tried to move, a charge; rows are only added.
+charge_events = Table(
+    "charge_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("charge", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+Index("ix_charge_events_charge", charge_events.c.charge)
+
+# Receipts whose message is not known (yet): tried again at every answer.
+unmatched_receipts = Table(
+    "unmatched_receipts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("operator", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("short_code", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("fate", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_unmatched_key", unmatched_receipts.c.operator, unmatched_receipts.c.key)
+Index("ix_unmatched_number", unmatched_receipts.c.number)
+
+# Segments of MOs that are not whole yet.
+fragments = Table(
+    "fragments",
+    metadata,
+    Column("operator", Text, primary_key=True),
+    Column("number", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("reference", Integer, primary_key=True),
+    Column("total", Integer, primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("coding", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("echo", LargeBinary, nullable=False),
+    Column("connection", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# When a number last got the helpful answer to a text that nothing understood.
+guidance = Table(
+    "guidance",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("short_code", Text, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Numbers that want nothing more from an organisation; org '' is all of them.
+stops = Table(
+    "stops",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("org", Text, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# One row a bind: an SMSC sends an MO again on a new bind where our answer was lost with the old one.
+connections = Table(
+    "connections",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("link", Text, nullable=False),
+    Column("last_mo_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What could not be handled without an error; kept whole, so that nothing is lost.
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+mailbox_tables(metadata)

@@ -1,0 +1,134 @@
+"""What the engine takes in, what one transaction decides, and what is then carried out.
+
+`Plan` is made anew for every attempt at a transaction: nothing outside it changes until the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeAlias
+
+import msgspec
+
+from foundation.contract import FromGateway
+from foundation.mailbox import Posted
+from foundation.store import Row
+from smsd.smpp.link import Answer, Link
+from smsd.smpp.pdu import Frame, SubmitSm
+
+
+class Delivered(msgspec.Struct, frozen=True, gc=False):
+    """A deliver_sm or data_sm, to be answered after the commit. `connection` names that bind's life."""
+
+    operator: str
+    link: Link
+    connection: str
+    frame: Frame
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """What became of a submit_sm; the answer's tag is a `Piece`."""
+
+    answer: Answer
+
+
+class ParcelCame(msgspec.Struct, frozen=True):
+    """A parcel of the bridge; `done` gets its id after the commit."""
+
+    body: bytes
+    done: asyncio.Future[str]
+
+
+class Tick(msgspec.Struct, frozen=True, gc=False):
+    """Time has passed: look at what expires."""
+
+
+Input: TypeAlias = Delivered | Answered | ParcelCame | Tick
+
+
+class Outgoing(msgspec.Struct, gc=False):
+    """An MT on its way, as the queue holds it. `charge` is empty for a free one."""
+
+    message: str
+    conversation: str
+    operator: str
+    short_code: str
+    address: str
+    number: str
+    text: str
+    price_ore: int
+    purpose: str
+    at_us: int
+    expires_us: int
+    source: str
+    echo: bytes
+    charge: str = ""
+    attempts: int = 0
+    over: bool = False
+
+
+class Piece(msgspec.Struct, frozen=True, gc=False):
+    """One submit_sm: which part of which MT, counted from 1 to `total`."""
+
+    outgoing: Outgoing
+    part: int
+    total: int
+    pdu: SubmitSm
+
+
+Tariff: TypeAlias = tuple[str, str, int]
+"""A sender, a short code and an amount: at most one charge of these may be unfinished."""
+
+
+class Plan:
+    """What one transaction decided. Rows are written before the commit, the rest happens after it."""
+
+    __slots__ = (
+        "alarms",
+        "at_us",
+        "counts",
+        "enqueued",
+        "fates",
+        "handoff",
+        "held",
+        "last_mo",
+        "over",
+        "parcels",
+        "paused",
+        "posted",
+        "released",
+        "responses",
+        "retaken",
+        "rows",
+        "submits",
+        "taken",
+        "unmatched",
+    )
+
+    def __init__(self, at_us: int) -> None:
+        self.at_us = at_us
+        # rows that wait to be written together
+        self.rows: list[Row] = []
+        self.fates: list[Row] = []
+        self.last_mo: dict[str, Row] = {}
+        self.handoff: list[FromGateway] = []
+        # what happens after the commit
+        self.posted: list[Posted] = []
+        self.responses: list[tuple[Link, Frame, int]] = []
+        self.parcels: list[tuple[asyncio.Future[str], str]] = []
+        self.enqueued: list[Piece] = []
+        self.retaken: list[Piece] = []
+        self.held: list[Piece] = []
+        self.released: list[Tariff] = []
+        self.submits: list[tuple[Link, Piece]] = []
+        self.taken: dict[str, int] = {}
+        self.paused: set[str] = set()
+        self.over: list[Outgoing] = []
+        self.counts: dict[tuple[str, ...], int] = {}
+        self.alarms: list[tuple[str, dict[str, Any]]] = []
+        # whether any receipt waits without its message; None until looked up
+        self.unmatched: bool | None = None
+
+    def count(self, *key: str) -> None:
+        """Add one to a metric, written after the commit."""
+        self.counts[key] = self.counts.get(key, 0) + 1

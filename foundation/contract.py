@@ -200,7 +200,7 @@ class Resolve(HandoffMessage, frozen=True, kw_only=True, tag="resolve"):
     """A named human says what became of a charge in doubt."""
 
     charge: str
-    outcome: Literal[Outcome.CHARGED, Outcome.NOT_CHARGED]
+    outcome: Literal["charged", "not_charged"]
     who: str
     why: str
 

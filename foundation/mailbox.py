@@ -424,10 +424,9 @@ class Courier:
         peer.last_seq = parcel.seq
 
     def _depart(self, peer: _Peer) -> None:
-        if not peer.line:
+        if peer.flight or not peer.line:
             return
         octets = 0
-        was = set(peer.flight)
         while peer.line and len(peer.flight) < self._settings.in_flight:
             parcel = peer.line[0]
             octets += len(parcel.body) + 1
@@ -438,7 +437,7 @@ class Courier:
             peer.flight[parcel.id] = parcel
         self._postpone(peer, self._settings.retry_s)
         self.offered += len(peer.flight)
-        self._carrier.offer([x for x in peer.flight.values() if x.id not in was])
+        self._carrier.offer(list(peer.flight.values()))
 
     async def _settle(self) -> None:
         if not self._unsettled:

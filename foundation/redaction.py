@@ -12,12 +12,15 @@ from typing import Any, TypeAlias
 
 from foundation.numbers import mask
 
-Plain: TypeAlias = "str | int | float | bool | None | list[Any] | dict[str, Any]"
+Plain: TypeAlias = "str | int | float | bool | list[Any] | dict[str, Any] | None"
 
 REMOVED = "[removed]"
 DROPPED = frozenset(
-    "text texts short_message message_payload payload body content password passwd secret token tokens code "
-    "one_time_code otp email person person_name comment personal_number authorization cookie".split()
+    {
+        *("text", "texts", "short_message", "message_payload", "payload", "body", "content", "comment"),
+        *("password", "passwd", "secret", "token", "tokens", "code", "one_time_code", "otp"),
+        *("email", "person", "person_name", "personal_number", "authorization", "cookie"),
+    }
 )
 """Keys whose value never reaches a line."""
 _DROPPED_ENDS = ("_text", "_password", "_secret", "_token", "_email", "_otp", "_payload")
@@ -27,8 +30,9 @@ _LONGEST = 20_000
 
 _SUSPECT = re.compile(r"\d{5}|\d[ .-]\d|[@?]|://|/\S{20}|pass|secret|token|otp|authori", re.IGNORECASE)
 _KEPT = (
-    r"(?<![0-9A-Za-z])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9A-Za-z])"
-    r"|(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d(?::[0-5]\d(?:[.,]\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?(?!\d)"
+    r"(?<![0-9a-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])"
+    r"|(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d"
+    r"(?:[T ][0-2]\d:[0-5]\d(?::[0-5]\d(?:[.,]\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?(?!\d)"
     r"|(?<![\d.])(?!\d\d(?:\.\d\d){3}(?!\d))(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?![\d.])"
 )
 _NUMBER = r"\+\d(?:[ .()-]{0,2}\d){4,}|\d(?:[ .-]?\d){7,}"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sqlite3
+import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -23,13 +24,24 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import msgspec
 from sqlalchemy import MetaData
 from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
 
 T = TypeVar("T")
 Value: TypeAlias = "str | int | bytes | None"
 Row: TypeAlias = "tuple[Any, ...]"
 SQLITE_PREFIX = "sqlite:///"
-_SQLITE = sqlite_dialect.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
+_SQLITE = sqlite_dialect.dialect(paramstyle="qmark")
+# what a statement or its values did wrong; every other code is the database's own trouble
+_THE_UNITS_FAULT = frozenset(
+    {
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_TOOBIG,
+        sqlite3.SQLITE_RANGE,
+    }
+)
 
 
 class StoreFailed(Exception):
@@ -164,6 +176,14 @@ def migrate(connection: sqlite3.Connection, url: str, schema: Schema) -> None:
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
     ).fetchone()
     current = connection.execute("SELECT version_num FROM alembic_version").fetchone() if found else None
+    owner = zlib.crc32(schema.name.encode()) & 0x7FFFFFFF
+    marked = connection.execute("PRAGMA application_id").fetchone()[0]
+    if marked not in (0, owner):
+        raise StoreRefused(
+            f"{url}: the database belongs to another program than {schema.name}; give each a file of its own"
+        )
+    if marked == 0:
+        connection.execute(f"PRAGMA application_id={owner}")
     if current and current[0] == schema.head:
         return
     # alembic takes a tenth of a second to import; only a start that migrates pays for it
@@ -183,11 +203,17 @@ def migrate(connection: sqlite3.Connection, url: str, schema: Schema) -> None:
             f"{url}: the database is at revision {current[0]!r}, which this version of {schema.name} does "
             f"not know (its newest is {schema.head!r}); start the version that wrote it, or restore a copy"
         )
-    engine = create_engine(SQLITE_PREFIX + str(sqlite_path(url)), poolclass=NullPool)
-    with engine.begin() as migrating:
-        config.attributes["connection"] = migrating
-        command.upgrade(config, "head")
-    engine.dispose()
+    # the driver's own transactions end before each DDL statement; so it has none, and all is one of ours
+    engine = create_engine(
+        SQLITE_PREFIX + str(sqlite_path(url)), poolclass=NullPool, connect_args={"isolation_level": None}
+    )
+    try:
+        with engine.begin() as migrating:
+            migrating.exec_driver_sql("BEGIN IMMEDIATE")
+            config.attributes["connection"] = migrating
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
 
 
 def open_sqlite(url: str, schema: Schema, key: str = "store.url") -> sqlite3.Connection:
@@ -200,12 +226,16 @@ def open_sqlite(url: str, schema: Schema, key: str = "store.url") -> sqlite3.Con
     try:
         connection = connect_sqlite(path)
     except (sqlite3.Error, OSError) as error:
-        raise StoreRefused(f"{key}: {path} cannot be opened ({error}); give a file in a writable folder") from error
+        raise StoreRefused(
+            f"{key}: {path} cannot be opened ({error}); give a file in a writable folder"
+        ) from error
     try:
         migrate(connection, url, schema)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, SQLAlchemyError) as error:
         connection.close()
-        raise StoreRefused(f"{key}: {path} is no database of {schema.name} ({error})") from error
+        raise StoreRefused(
+            f"{key}: {path} cannot be brought to the form that {schema.name} needs ({error})"
+        ) from error
     except StoreRefused:
         connection.close()
         raise
@@ -232,6 +262,7 @@ class Store:
         self._waiting: deque[tuple[Unit, asyncio.Future[Any]]] = deque()
         self._limit = limit
         self._running: asyncio.Task[None] | None = None
+        self._closed = False
         self.healthy = True
         self.commits = 0
         self.units = 0
@@ -242,7 +273,10 @@ class Store:
         Raises:
             StoreFailed: nothing of the unit happened.
             Whatever the unit itself raises: its changes are rolled back, its neighbours' are not.
+        A caller that is cancelled does not stop its unit.
         """
+        if self._closed:
+            raise StoreFailed("the store is closed")
         if len(self._waiting) >= self._limit:
             raise StoreFailed(f"{len(self._waiting)} units of work wait already; the limit is {self._limit}")
         loop = asyncio.get_running_loop()
@@ -253,7 +287,10 @@ class Store:
         return await future
 
     async def close(self) -> None:
-        """Finish what waits, then close the database."""
+        """Finish what waits, then close the database. Whoever comes later gets `StoreFailed`."""
+        if self._closed:
+            return
+        self._closed = True
         while self._running is not None:
             await asyncio.wait([self._running])
         loop = asyncio.get_running_loop()
@@ -271,7 +308,7 @@ class Store:
                     results = await loop.run_in_executor(
                         self._executor, self._commit, [unit for unit, _ in batch]
                     )
-                except StoreFailed as error:
+                except Exception as error:  # noqa: BLE001 - nobody may be left waiting
                     self.healthy = False
                     for _, future in batch:
                         if not future.done():
@@ -293,8 +330,10 @@ class Store:
         try:
             connection.execute("BEGIN IMMEDIATE")
             results = [self._one(unit, alone=len(units) == 1) for unit in units]
-            if connection.in_transaction:
-                connection.execute("COMMIT")
+            if not connection.in_transaction:
+                raise sqlite3.OperationalError("the database ended the transaction by itself")
+            # a unit alone that failed leaves nothing to commit
+            connection.execute("ROLLBACK" if len(units) == 1 and results[0][1] else "COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
             raise StoreFailed(f"the store did not commit: {error}") from error
@@ -308,10 +347,13 @@ class Store:
             connection.execute("SAVEPOINT unit")
         try:
             result = unit(self._tx)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - goes to the one who asked
-            connection.execute("ROLLBACK" if alone else "ROLLBACK TO unit")
+        except Exception as error:
+            code = getattr(error, "sqlite_errorcode", None)
+            if code is not None and code & 0xFF not in _THE_UNITS_FAULT:
+                raise
+            if not alone:
+                connection.execute("ROLLBACK TO unit")
+                connection.execute("RELEASE unit")
             return None, error
         if not alone:
             connection.execute("RELEASE unit")

@@ -391,7 +391,7 @@ class Gateway:
         if charge is None:
             self._keep_aside(tx, plan, "Resolve", "no such charge", _ENCODER.encode(resolve))
             return
-        said = resolve.outcome is Outcome.CHARGED
+        said = resolve.outcome == Outcome.CHARGED
         evidence = Evidence.HUMAN_CHARGED if said else Evidence.HUMAN_NOT_CHARGED
         reason = Reason.NONE if said else Reason.BY_HAND
         self._desk.apply(tx, plan, charge, evidence, reason=reason, detail=f"{resolve.who}: {resolve.why}")

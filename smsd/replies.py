@@ -179,9 +179,8 @@ class _Voice:
         told = ""
         for entry in _entries(organisation, self.language):
             longer = f"{told}. {entry}" if told else entry
-            if not one_segment(room.fill({**self.fixed, "functions": longer})):
-                break
-            told = longer
+            if one_segment(room.fill({**self.fixed, "functions": longer})):
+                told = longer
         return told
 
     def text(self, name: str) -> _Text:
@@ -221,9 +220,8 @@ class Replies:
         told = ""
         for codeword in codewords:
             longer = f"{told}, {codeword}" if told else codeword
-            if not one_segment(self._general["help_general"].fill({"codewords": longer})):
-                break
-            told = longer
+            if one_segment(self._general["help_general"].fill({"codewords": longer})):
+                told = longer
         return told
 
     def render(self, org: str, name: str, values: Mapping[str, str] = MappingProxyType({})) -> str:

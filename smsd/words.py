@@ -218,12 +218,13 @@ _EVERYDAY: Final = re.compile(
 )
 _RESERVED: Final = tuple(name for name in email_validator.SPECIAL_USE_DOMAIN_NAMES if name != "test")
 _LABEL_AT_END: Final = re.compile(
-    r"(?:\s|\A)(?:min |my )?(?:e-?post(?:adresse|adressa|en|a)?|e-?mail|mail|mailto)"
-    r"(?: (?:er|is))? ?[:=-]? ?\Z",
+    r"(?:[\s<(\[,;:/]|\A)(?:(?:min|my)\s{1,3})?(?:e-?post(?:adresse|adressa|en|a)?|e-?mail|mail|mailto)"
+    r"(?:\s{1,3}(?:er|is))?\Z",
     re.IGNORECASE,
 )
 _LABEL_AT_START: Final = re.compile(r"\s{0,9}(?:fullt )?(?:navn|namn|name) ?[:=]", re.IGNORECASE)
 _NOT_NAME_ASCII: Final = re.compile(r"[^A-Za-z'. -]+")
+_NAME_END: Final = ",;:<([{\"'«“„|/=-\u200e\u200f"
 _NAME_MARKS: Final = frozenset("'’ʼ‘`´-‐‑.·\u00b7\u30fb ")
 _JOINERS: Final = "\u200c\u200d"  # part of Persian and Indic spelling
 _COMMENT_EDGE: Final = " \t\r\n,.;:>)]}»”\"'|/=-–—"
@@ -292,7 +293,7 @@ def _name(text: str) -> tuple[str, str]:
     label = _LABEL_AT_START.match(text)
     if label:
         text = text[label.end() :]
-    text = text.rstrip(" \t\r\n,;:<([{\"'«“„|/=-")
+    text = _without_end(text)
     label = _LABEL_AT_END.search(text[-40:])
     if label:
         text = text[: len(text) - len(text[-40:]) + label.start()]
@@ -307,6 +308,13 @@ def _name(text: str) -> tuple[str, str]:
     if len(name) > _LONGEST_NAME:
         name = name[: _LONGEST_NAME + 1].rpartition(" ")[0] or name[:_LONGEST_NAME]
     return name, rest
+
+
+def _without_end(text: str) -> str:
+    end = len(text)
+    while end and (text[end - 1].isspace() or text[end - 1] in _NAME_END):
+        end -= 1
+    return text[:end]
 
 
 def _cut_at_number(text: str) -> tuple[str, str]:

@@ -1,1 +1,1 @@
-"""A phone to try the gateway with: in the browser and on the command line. It knows the simulated SMSC only."""
+"""A phone to try the gateway with, in the browser and on the command line; knows the simulated SMSC only."""

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
-Deed = Callable[[], None]
+Deed = Callable[[], object]
 
 
 class Agenda:

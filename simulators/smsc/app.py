@@ -1,6 +1,6 @@
 """One simulated SMSC whole: SMPP server, control API and phone page on one event loop.
 
-Used by the command line, by tests and by the demo; binds its ports on `start`, so port 0 tells the real ones after.
+Used by the command line, tests and the demo; binds its ports on `start`, so port 0 tells the real ones after.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from simulators.smsc.ledger import Ledger
 from simulators.smsc.settings import SmscSettings
 from simulators.smsc.smsc import Smsc
 from smsd.smpp.server import SmppServer
+from smsd.smpp.session import SessionSettings
 
 
 class _Server(uvicorn.Server):
@@ -33,7 +34,7 @@ class Simulator:
     """Start it, use `port`, `control_port` and `smsc`, stop it.
 
     Raises:
-        LedgerDamaged: on `start`, the ledger file is none or another process writes it.
+        LedgerDamagedError: on `start`, the ledger file is none or another process writes it.
         OSError: on `start`, a port is taken.
     """
 
@@ -53,10 +54,21 @@ class Simulator:
     async def start(self) -> None:
         """Opens the ledger and both ports."""
         settings = self.settings
+        limits = settings.script.limits
         self._ledger = Ledger(settings.ledger, settings.ledger_fsync)
         try:
             self.smsc = Smsc(settings, self._ledger, self._clock, asyncio.get_running_loop())
-            self._smpp = SmppServer(self.smsc)
+            self._smpp = SmppServer(
+                self.smsc,
+                settings=SessionSettings(
+                    window=limits.window,
+                    enquire_link_s=limits.enquire_link_s,
+                    response_timeout_s=limits.response_timeout_s,
+                ),
+                clock=self._clock,
+                system_id="smsc-sim",
+                requests_limit=limits.unanswered,
+            )
             await self._smpp.start(settings.host, settings.port)
             self.port = self._smpp.port
             await self._start_control()

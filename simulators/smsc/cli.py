@@ -12,7 +12,7 @@ import uvloop
 from pydantic import ValidationError
 
 from simulators.smsc.app import running
-from simulators.smsc.ledger import LedgerDamaged
+from simulators.smsc.ledger import LedgerDamagedError
 from simulators.smsc.settings import (
     Fsync,
     Script,
@@ -31,6 +31,7 @@ _FAILED = 1
 
 @app.command()
 def run(
+    *,
     host: Annotated[str, typer.Option(help="Where SMPP listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="SMPP's port; 0 picks a free one.")] = 2775,
     control: Annotated[
@@ -70,7 +71,7 @@ def run(
         raise typer.Exit(_WRONG) from None
     try:
         uvloop.run(_serve(settings, quiet))
-    except (LedgerDamaged, OSError) as error:
+    except (LedgerDamagedError, OSError) as error:
         typer.echo(f"smsc-sim: {error}", err=True)
         raise typer.Exit(_FAILED) from None
 
@@ -89,7 +90,7 @@ async def _serve(settings: SmscSettings, quiet: bool) -> None:
             typer.echo(f"ledger {where}: {ledger.seq} rows, {ledger.amount_ore} øre billed")
             if ledger.cut_octets:
                 typer.echo(
-                    f"a half-written last row of {ledger.cut_octets} octets was cut away; it was never answered"
+                    f"the last row was half written ({ledger.cut_octets} octets), never answered, and is cut away"
                 )
         await told.wait()
 

@@ -1,4 +1,4 @@
-"""The control API and the phone's page: texts in, phones, ledger and faults out. For loopback, without log-in.
+"""The control API and the phone's page: texts in; phones, ledger, faults out. For loopback, no log-in.
 
 Refuses requests that a web page from elsewhere would make through somebody's browser.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-
 from typing import Annotated, Any
 
 import msgspec
@@ -21,10 +20,11 @@ from starlette.websockets import WebSocketDisconnect
 from simulators.handset.page import phone_routes
 from simulators.smsc.identifiers import digits_of
 from simulators.smsc.load import Load, LoadOrder
+from simulators.smsc.origination import QueueFullError, Text
 from simulators.smsc.phones import Phone, Watcher
 from simulators.smsc.settings import HexInt, RuleSpec
-from simulators.smsc.smsc import QueueFull, Smsc
-from simulators.smsc.texts import MAX_PARTS, Cannot, Wish
+from simulators.smsc.smsc import Smsc
+from simulators.smsc.texts import MAX_PARTS, CannotCutError, Wish
 from smsd.smpp.pdu import Tlv
 from smsd.smpp.segments import Method
 
@@ -62,7 +62,7 @@ class TlvBody(_Body):
 
 
 class MoBody(_Body):
-    """A text from a phone. `parts` forces so many parts, `data_coding` that value; both as a phone does without."""
+    """A text from a phone, cut as a phone does; `parts` forces so many parts, `data_coding` that value."""
 
     sender: str = Field(alias="from", pattern=_NUMBER)
     to: str = Field(pattern=_SHORT_CODE)
@@ -106,10 +106,10 @@ def _add_texts(app: FastAPI, smsc: Smsc) -> None:
         wish = Wish(method=body.method, parts=body.parts, data_coding=body.data_coding)
         tlvs = tuple(Tlv(one.tag, one.value) for one in body.tlvs)
         try:
-            message = smsc.send_mo(_digits(body.sender), body.to, body.text, wish, tlvs)
-        except Cannot as error:
+            message = smsc.send_mo(Text(_digits(body.sender), body.to, body.text, wish, tlvs))
+        except CannotCutError as error:
             raise HTTPException(422, f"text: {error}") from None
-        except QueueFull as error:
+        except QueueFullError as error:
             raise HTTPException(503, str(error)) from None
         return _json({"id": message.id, "segments": message.segments})
 
@@ -235,13 +235,11 @@ def _add_faults(app: FastAPI, smsc: Smsc) -> None:
                 422, f"rules: at most {smsc.settings.script.limits.rules} may stand; DELETE some"
             )
         smsc.rules.add(body.rules)
-        smsc.apply_link_rules()
         return await listing()
 
     @app.delete("/faults")
     async def clear() -> Response:
         smsc.rules.clear()
-        smsc.apply_link_rules()
         return await listing()
 
 
@@ -293,7 +291,7 @@ def _view(smsc: Smsc, number: str) -> dict[str, Any]:
     return {
         "number": "+" + digits,
         "messages": list(phone.messages) if phone is not None else [],
-        "spent_ore": smsc.spent_ore("+" + digits),
+        "spent_ore": smsc.ledger.spent_ore("+" + digits),
     }
 
 

@@ -1,4 +1,4 @@
-"""deliver_sm on their way to the ESMEs: kept while no bind is there, spread round-robin, sent again when unanswered.
+"""deliver_sm on their way to ESMEs: kept while no bind is there, spread round-robin, resent when unanswered.
 
 Nothing is given up but what the ESME refuses for good; so an ESME may see a message twice, as in life.
 """
@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from simulators.smsc.agenda import Deed
 from smsd.smpp.pdu import CommandStatus, DeliverSm
 
 ANY_ACCOUNT = ""
@@ -35,6 +36,7 @@ class Errand(msgspec.Struct):
     subject: Subject | None = None
     serial: int = 0
     attempts: int = 0
+    done: bool = False
 
 
 class Subject(Protocol):
@@ -64,6 +66,9 @@ class _Lane:
             self.next = (self.next + 1) % len(receivers)
             receiver = receivers[self.next]
             errand = queue[0]
+            if errand.done:
+                queue.popleft()
+                continue
             if receiver.room <= 0 or not receiver.request(errand.pdu, errand):
                 without_room += 1
                 continue
@@ -77,7 +82,7 @@ class _Lane:
 class Deliveries:
     """All lanes. `later(delay_s, deed)` runs a deed in a while and pumps after it."""
 
-    def __init__(self, retry_s: float, later: Callable[[float, Callable[[], None]], None]) -> None:
+    def __init__(self, retry_s: float, later: Callable[[float, Deed], None]) -> None:
         self._retry_s = retry_s
         self._later = later
         self._lanes: dict[str, _Lane] = {ANY_ACCOUNT: _Lane()}
@@ -88,7 +93,7 @@ class Deliveries:
 
     @property
     def mo_waiting(self) -> int:
-        """Segments of MOs not answered yet."""
+        """Segments of MOs that wait for room or for a bind."""
         return len(self._lanes[ANY_ACCOUNT].queue)
 
     @property
@@ -103,8 +108,8 @@ class Deliveries:
 
     def detach(self, receiver: Receiver) -> None:
         """That bind is gone; what it left unanswered comes back by `failed`."""
-        for lane in (self._lanes[ANY_ACCOUNT], self._lane(receiver.system_id)):
-            if receiver in lane.receivers:
+        for lane in (self._lanes[ANY_ACCOUNT], self._lanes.get(receiver.system_id)):
+            if lane is not None and receiver in lane.receivers:
                 lane.receivers.remove(receiver)
                 lane.next = 0
 
@@ -122,8 +127,11 @@ class Deliveries:
                 lane.pump()
 
     def answered(self, errand: Errand, status: int) -> None:
-        """The ESME answered; a refusal that is not for good is tried again in a while."""
+        """The ESME answered, late perhaps; a refusal that is not for good is tried again in a while."""
+        if errand.done:
+            return
         if status == CommandStatus.ESME_ROK or status in _REFUSED_FOR_GOOD:
+            errand.done = True
             self.under_way -= 1
             accepted = status == CommandStatus.ESME_ROK
             self.refused += not accepted
@@ -144,7 +152,8 @@ class Deliveries:
 
     def _put_back(self, errands: Sequence[Errand]) -> None:
         for errand in sorted(errands, key=lambda one: one.serial, reverse=True):
-            self._lane(errand.account).queue.appendleft(errand)
+            if not errand.done:
+                self._lane(errand.account).queue.appendleft(errand)
 
     def _lane(self, account: str) -> _Lane:
         lane = self._lanes.get(account)

@@ -6,7 +6,9 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
+from foundation.clock import utc
 from simulators.smsc.settings import IdFormat
 
 _ABOVE_63_BITS = 1 << 64
@@ -46,3 +48,9 @@ def digits_of(address: str) -> str:
     if len(address) == 8 and address.isdigit() and address[0] >= "2":
         return "47" + address
     return address
+
+
+@lru_cache(maxsize=8)
+def rfc3339(at_us: int) -> str:
+    """UTC microseconds as `2026-11-22T01:09:22.000000Z`."""
+    return utc(at_us).isoformat(timespec="microseconds").replace("+00:00", "Z")

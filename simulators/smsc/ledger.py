@@ -27,18 +27,17 @@ class Event(StrEnum):
     NOT_BILLED = "not_billed"
 
 
-class LedgerDamaged(RuntimeError):
-    """A line of the ledger is not a row, the rows' count has a hole, or another process writes it; a human must look."""
+class LedgerDamagedError(RuntimeError):
+    """A line is no row, the rows' count has a hole, or another process writes the file; a human must look."""
 
 
-class LedgerRow(msgspec.Struct, frozen=True, gc=False):
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One premium message. `at` is UTC (RFC 3339); `sequence` the submit_sm's; `length` octets of text.
 
     `message_id` is the one in the submit_sm_resp, written even where that was never sent; empty where the
     submit_sm was refused. `reference` is the user_message_reference, where one came.
     """
 
-    seq: int
     at: str
     event: Event
     message_id: str
@@ -50,6 +49,12 @@ class LedgerRow(msgspec.Struct, frozen=True, gc=False):
     reference: int | None
     length: int
     reason: str
+
+
+class LedgerRow(LedgerEntry, frozen=True, kw_only=True, gc=False):
+    """An entry with its place in the ledger, counted from 1."""
+
+    seq: int
 
 
 class Total(msgspec.Struct):
@@ -66,7 +71,7 @@ class Ledger:
     answered for and is cut away on opening.
 
     Raises:
-        LedgerDamaged: on opening, where the file holds something else than rows counted from 1.
+        LedgerDamagedError: on opening, where the file holds something else than rows counted from 1.
     """
 
     def __init__(self, path: Path | None, fsync: Fsync = Fsync.NEVER) -> None:
@@ -80,7 +85,7 @@ class Ledger:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 self._file.close()
-                raise LedgerDamaged(
+                raise LedgerDamagedError(
                     f"{path}: another smsc-sim is writing it; give this one its own"
                 ) from None
         self._fsync = fsync is Fsync.BATCH
@@ -97,35 +102,21 @@ class Ledger:
         self.cut_octets = 0
         self._read_back(path)
 
-    def add(
-        self,
-        event: Event,
-        *,
-        at: str,
-        message_id: str,
-        number: str,
-        amount_ore: int,
-        short_code: str,
-        account: str,
-        sequence: int,
-        reference: int | None,
-        length: int,
-        reason: str = "",
-    ) -> None:
+    def add(self, entry: LedgerEntry) -> None:
         """Adds one row; it is not safe before `flush`."""
         row = LedgerRow(
-            self.seq + 1,
-            at,
-            event,
-            message_id,
-            number,
-            amount_ore,
-            short_code,
-            account,
-            sequence,
-            reference,
-            length,
-            reason,
+            seq=self.seq + 1,
+            at=entry.at,
+            event=entry.event,
+            message_id=entry.message_id,
+            number=entry.number,
+            amount_ore=entry.amount_ore,
+            short_code=entry.short_code,
+            account=entry.account,
+            sequence=entry.sequence,
+            reference=entry.reference,
+            length=entry.length,
+            reason=entry.reason,
         )
         line = self._encoder.encode(row) + b"\n"
         self._count(row, len(line))
@@ -151,6 +142,11 @@ class Ledger:
                 if len(found) == limit:
                     break
         return found
+
+    def spent_ore(self, number: str) -> int:
+        """What a number (`+47…`) has been billed."""
+        total = self.totals.get(number)
+        return 0 if total is None else total.amount_ore
 
     def close(self) -> None:
         """Flushes and closes; the ledger is of no use afterwards."""
@@ -194,7 +190,9 @@ class Ledger:
             try:
                 row = self._decoder.decode(line)
             except msgspec.DecodeError as error:
-                raise LedgerDamaged(f"{path}: line {self.seq + 1} is no row of a ledger ({error})") from None
+                raise LedgerDamagedError(
+                    f"{path}: line {self.seq + 1} is no row of a ledger ({error})"
+                ) from None
             if row.seq != self.seq + 1:
-                raise LedgerDamaged(f"{path}: row {row.seq} stands where {self.seq + 1} belongs")
+                raise LedgerDamagedError(f"{path}: row {row.seq} stands where {self.seq + 1} belongs")
             self._count(row, len(line))

@@ -12,6 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from simulators.smsc.agenda import Deed
+
 MAX_COUNT = 500_000
 NUMBER_DIGITS = 10
 KEPT_RUNS = 20
@@ -140,7 +142,7 @@ class Load:
     def report(self, now: float) -> dict[str, Any]:
         """Counts, and once the run has ended the latencies in milliseconds.
 
-        `from_due` measures from when the text was due by the rate, `from_sent` from when it left for the ESME.
+        `from_due` measures from when the text was due by the rate, `from_sent` from when it left.
         """
         running = self.state is LoadState.RUNNING
         elapsed_s = (now if running else self.ended) - self.started
@@ -161,20 +163,15 @@ class Load:
         }
 
     def _latencies(self, ends: array[float]) -> dict[str, dict[str, float]]:
-        return {
-            "from_sent": percentiles(
-                [end - start for start, end in zip(self._sent, ends, strict=True) if end]
-            ),
-            "from_due": percentiles([end - start for start, end in zip(self._due, ends, strict=True) if end]),
-        }
+        def since(starts: array[float]) -> dict[str, float]:
+            return percentiles([end - start for start, end in zip(starts, ends, strict=True) if end])
+
+        return {"from_sent": since(self._sent), "from_due": since(self._due)}
 
     def _end_if_done(self, now: float) -> None:
-        whole = self.done if self.order.replies else self.answered
-        if (
-            whole >= self.order.count
-            and self.answered >= self.order.count
-            and self.state is LoadState.RUNNING
-        ):
+        count = self.order.count
+        whole = self.answered >= count and (self.done >= count or not self.order.replies)
+        if whole and self.state is LoadState.RUNNING:
             self._end(LoadState.DONE, now)
 
     def _end(self, state: LoadState, now: float) -> None:
@@ -200,8 +197,9 @@ class Loads:
     def __init__(
         self,
         now: Callable[[], float],
-        later: Callable[[float, Callable[[], None]], None],
-        send: Callable[[Load, int, str, str, str], None],
+        later: Callable[[float, Deed], None],
+        *,
+        send: Callable[[Load, int, str, str], None],
         room: Callable[[], int],
     ) -> None:
         self._now = now
@@ -236,5 +234,5 @@ class Loads:
             self.current = None
             return
         for place, digits, text in load.take_due(now, self._room()):
-            self._send(load, place, digits, load.order.to, text)
+            self._send(load, place, digits, text)
         self._later(self.TICK_S, lambda: self._tick(load))

@@ -24,7 +24,7 @@ class Direction(StrEnum):
 
 
 class MessageState(StrEnum):
-    """`waiting` for a bind, `sent` to one, `delivered` once it answered; an MT is `received` or `undelivered`."""
+    """`waiting` for a bind, `sent` to one, `delivered` once answered; an MT is `received` or `undelivered`."""
 
     WAITING = "waiting"
     SENT = "sent"

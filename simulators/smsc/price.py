@@ -9,16 +9,14 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from simulators.smsc.settings import PriceCarrier, PriceSettings, PriceType, PriceUnit
-from smsd.smpp.pdu import DataSm, SubmitSm, find
+from smsd.smpp.pdu import DataSm, SubmitSm, Tag, find
 
-USER_MESSAGE_REFERENCE = 0x0204
-BILLING_IDENTIFICATION = 0x060B
 _VENDOR_FORMAT = 0x80
 
 Submission: TypeAlias = SubmitSm | DataSm
 
 
-class BadPrice(ValueError):
+class BadPriceError(ValueError):
     """The price cannot be read, or lies above what the operator allows."""
 
 
@@ -26,7 +24,7 @@ class PriceReader:
     """Callable: the price of one message in øre, 0 where it carries none.
 
     Raises:
-        BadPrice: octets that are no price, or one above the ceiling.
+        BadPriceError: octets that are no price, or one above the ceiling.
     """
 
     def __init__(self, settings: PriceSettings) -> None:
@@ -40,7 +38,7 @@ class PriceReader:
             return 0
         price = self._number(raw) * self._factor
         if price > self._settings.max_ore:
-            raise BadPrice(f"{price} øre is more than the {self._settings.max_ore} allowed")
+            raise BadPriceError(f"{price} øre is more than the {self._settings.max_ore} allowed")
         return price
 
     def _number(self, raw: bytes) -> int:
@@ -50,7 +48,7 @@ class PriceReader:
         if not digits:
             return 0
         if not digits.isdigit() or len(digits) > 9:
-            raise BadPrice(f"{len(raw)} octets that are no whole number")
+            raise BadPriceError(f"{len(raw)} octets that are no whole number")
         return int(digits)
 
 
@@ -63,12 +61,12 @@ def _from_service_type(pdu: Submission, settings: PriceSettings) -> bytes:
 
 
 def _from_billing_identification(pdu: Submission, settings: PriceSettings) -> bytes:
-    raw = find(pdu.tlvs, BILLING_IDENTIFICATION) or b""
+    raw = find(pdu.tlvs, Tag.BILLING_IDENTIFICATION) or b""
     return raw[1:] if raw and raw[0] & _VENDOR_FORMAT else raw
 
 
 def _from_user_message_reference(pdu: Submission, settings: PriceSettings) -> bytes:
-    raw = find(pdu.tlvs, USER_MESSAGE_REFERENCE) or b""
+    raw = find(pdu.tlvs, Tag.USER_MESSAGE_REFERENCE) or b""
     return raw if settings.type is PriceType.INT else str(int.from_bytes(raw, "big")).encode()
 
 

@@ -34,7 +34,7 @@ _SINGLE = (
     "id_in_receipt",
     "drop_response",
     "response_delay_s",
-    "mute_enquire_link",
+    "deaf",
 )
 _ERR_OF_STATE = {
     ReceiptState.UNDELIV: "0001",
@@ -45,7 +45,7 @@ _ERR_OF_STATE = {
 
 
 class Behaviour(msgspec.Struct, frozen=True, gc=False):
-    """What happens to one submit_sm. `refuse` is a command_status, 0 accepts; `err` empty is the state's own."""
+    """What happens to one submit_sm. `refuse` is a command_status, 0 accepts."""
 
     receipt_delay_s: float
     receipt_form: ReceiptForm
@@ -64,7 +64,7 @@ class Behaviour(msgspec.Struct, frozen=True, gc=False):
     drop_response: bool = False
     response_delay_s: float = 0.0
     close: bool = False
-    mute_enquire_link: bool = False
+    deaf: bool = False
 
     @property
     def delivered(self) -> bool:
@@ -82,7 +82,7 @@ class Rule:
         self.applied = 0
         self.left = spec.throttle if spec.throttle is not None else spec.times
         self._countdown = spec.close_after
-        if spec.close_after is not None and self.left is None:
+        if self.left is None and (spec.close_after is not None or spec.deaf):
             self.left = 1
         self._prefix = spec.number.replace("+", "").replace(" ", "") if spec.number else ""
         self._regex = re.compile(spec.number_regex) if spec.number_regex is not None else None

@@ -1,4 +1,4 @@
-"""What the simulated SMSC can be told: accounts, price, ids, receipts, limits, and the rules of a script file.
+"""What the simulated SMSC can be told: accounts, price, ids, receipts, limits, and a script file's rules.
 
 Values only; nothing here acts.
 """
@@ -150,10 +150,15 @@ class ReceiptSettings(_Model):
 
 
 class Limits(_Model):
-    """What bounds the simulator's memory and its links."""
+    """What bounds the simulator's memory and its links.
+
+    `window` deliver_sm unanswered on one bind; `unanswered` submit_sm of one bind before it is read no more;
+    `rate` submit_sm a second from one account, 0 as many as come; `queue` deliver_sm and `pending` all deeds
+    not done; `retry_s` until an unanswered or put-off deliver_sm goes again.
+    """
 
     window: int = Field(default=10, ge=1, le=10_000)
-    submit_window: int = Field(default=1000, ge=1, le=100_000)
+    unanswered: int = Field(default=10_000, ge=1, le=1_000_000)
     rate: int = Field(default=0, ge=0)
     queue: int = Field(default=100_000, ge=1)
     pending: int = Field(default=200_000, ge=1)
@@ -172,8 +177,11 @@ class RuleSpec(_Model):
 
     `number` is a prefix of the destination in international digits (`+`, spaces allowed);
     `number_regex` must match those digits whole. What is left out matches all. Every kind of effect is
-    decided by the first rule that sets it; receipt, stat, err, network_error, bill and bill_delay_s are one kind.
-    `stat` is an operator's own word in place of the state's (`BARRED`, `ZEROBAL`).
+    decided by the first rule that sets it; receipt, stat, err, network_error, bill and bill_delay_s are one
+    kind. `stat` is an operator's own word in place of the state's (`BARRED`, `ZEROBAL`).
+
+    `close_after` closes the link instead of answering the n-th matching message. `deaf` answers the message
+    and then reads that link no more: neither submit_sm nor enquire_link is answered any more. Both apply once where `times` is left out.
     """
 
     name: str = Field(default="", max_length=100)
@@ -201,7 +209,7 @@ class RuleSpec(_Model):
     drop_response: bool | None = None
     response_delay_s: float | None = Field(default=None, ge=0, le=3600)
     close_after: int | None = Field(default=None, ge=1, le=1_000_000)
-    mute_enquire_link: bool | None = None
+    deaf: bool | None = None
 
     @model_validator(mode="after")
     def _sensible(self) -> RuleSpec:
@@ -248,7 +256,7 @@ DEFAULT_RULES = (NO_CREDIT, PREMIUM_BARRED)
 
 
 class Script(_Model):
-    """A script file, TOML or JSON: everything optional. `default_rules = false` leaves the default rules out."""
+    """A script file, TOML or JSON, everything optional; `default_rules = false` leaves those out."""
 
     alphabet: Alphabet = Alphabet.GSM7
     default_rules: bool = True

@@ -17,10 +17,11 @@ from smsd.smpp.udh import concat8
 
 _PART_OCTETS = {Coding.GSM7: 153}
 _PART_OCTETS_OTHERS = 134
+_PAYLOAD_OCTETS = 30_000
 MAX_PARTS = 255
 
 
-class Cannot(ValueError):
+class CannotCutError(ValueError):
     """The text cannot be sent as asked; the words say why and what would do."""
 
 
@@ -36,7 +37,7 @@ def cut(text: str, wish: Wish, default: Coding, reference: int) -> list[Part]:
     """The parts of a text.
 
     Raises:
-        Cannot: the alphabet lacks a character, or the number of parts asked for does not fit.
+        CannotCutError: the alphabet lacks a character, or the number of parts asked for does not fit.
     """
     coding = default if wish.data_coding is None else coding_of(wish.data_coding, default)
     try:
@@ -44,7 +45,11 @@ def cut(text: str, wish: Wish, default: Coding, reference: int) -> list[Part]:
             return _cut_into(text, wish, choose(text, coding), default, reference)
         parts = split(text, default=coding, method=wish.method, reference=reference)
     except ValueError as error:
-        raise Cannot(str(error)) from None
+        raise CannotCutError(str(error)) from None
+    if any(len(tlv.value) > _PAYLOAD_OCTETS for part in parts for tlv in part.tlvs):
+        raise CannotCutError(
+            f"a message_payload holds {_PAYLOAD_OCTETS} octets at most here; shorten the text"
+        )
     if wish.data_coding is None:
         return parts
     if any(coding_of(part.data_coding, coding) is not coding for part in parts):
@@ -52,8 +57,8 @@ def cut(text: str, wish: Wish, default: Coding, reference: int) -> list[Part]:
     return [msgspec.structs.replace(part, data_coding=wish.data_coding) for part in parts]
 
 
-def _misfit(wish: Wish, coding: Coding) -> Cannot:
-    return Cannot(
+def _misfit(wish: Wish, coding: Coding) -> CannotCutError:
+    return CannotCutError(
         f"the text does not fit data_coding {wish.data_coding}, it needs {coding}; leave data_coding out"
     )
 
@@ -64,13 +69,13 @@ def _cut_into(text: str, wish: Wish, coding: Coding, default: Coding, reference:
     if coding_of(data_coding, default) is not coding:
         raise _misfit(wish, coding)
     if len(text) < parts:
-        raise Cannot(f"{len(text)} characters do not make {parts} parts; ask for fewer")
+        raise CannotCutError(f"{len(text)} characters do not make {parts} parts; ask for fewer")
     made = []
     for number in range(parts):
         piece = text[number * len(text) // parts : (number + 1) * len(text) // parts]
         octets = encode(piece, coding)
         if len(octets) > _PART_OCTETS.get(coding, _PART_OCTETS_OTHERS):
-            raise Cannot(
+            raise CannotCutError(
                 f"part {number + 1} of {parts} would be too long; ask for more parts, or leave parts out"
             )
         made.append(Part(concat8(reference, parts, number + 1) + octets, UDHI, data_coding))
@@ -132,6 +137,7 @@ class Reassembly:
         if len(self._gathering) > self._limit:
             self._gathering.popitem(last=False)
 
-    def is_whole(self, message: PhoneMessage, content: Content) -> bool:
+    @staticmethod
+    def is_whole(message: PhoneMessage, content: Content) -> bool:
         """Whether this part completed the message."""
         return content.part is None or message.segments >= content.part.total

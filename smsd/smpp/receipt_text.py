@@ -177,7 +177,7 @@ def _read_keys(body: str) -> ReceiptText:
             break
     if key:
         found.setdefault(key, body[start:])
-    if "stat" in found or ("message_id" in found and len(found) > 1):
+    if "stat" in found or "message_id" in found:
         return _from_fields(found)
     return _from_values(body)
 

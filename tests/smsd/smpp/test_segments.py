@@ -39,9 +39,11 @@ texts = st.one_of(
     st.text(alphabet=GSM_CHARS, max_size=900),
     st.text(alphabet="€{}[]~a", min_size=100, max_size=700),
     st.text(alphabet=st.characters(max_codepoint=0xFF), max_size=600),
-    st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=400),
+    st.text(
+        alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff\ufffe"), max_size=400
+    ),
     st.lists(st.sampled_from(CLUSTERS), max_size=200).map("".join),
-).filter(lambda text: text[:1] not in ("\ufeff", "\ufffe"))
+)  # a byte order mark is not text
 
 
 def carried(part: Part) -> DeliverSm:
@@ -111,7 +113,7 @@ def test_every_part_fits_what_a_telephone_gets(text: str, default: Coding, metho
 def test_every_part_is_readable_by_itself(text: str, default: Coding, method: Method) -> None:
     parts = split(text, default=default, method=method, reference=7)
     pieces = [read_content(carried(part), default).text for part in parts]
-    assert "".join(pieces) == text or any(piece[:1] in ("\ufeff", "\ufffe") for piece in pieces)
+    assert "".join(pieces) == text
 
 
 @given(
@@ -229,8 +231,8 @@ def test_headers_written_here_are_read_by_a_stranger(reference: int, total: int,
         ("0B0504158A0000" + "0003AB0202", PartOf(0xAB, 2, 2)),  # port addressing before it
         ("0B0003AB0202" + "0504158A0000", PartOf(0xAB, 2, 2)),  # and behind it
         ("0A0003AB0201" + "0003AC0302", PartOf(0xAC, 3, 2)),  # twice: the last one counts
-        ("0C0003AB0201" + "060804ABCD0302"[2:], PartOf(0xABCD, 3, 2)),
-        ("0A240101" + "250101" + "0003010000"[0:0] + "70020000", None),
+        ("0B0003AB0201" + "0804ABCD0302", PartOf(0xABCD, 3, 2)),  # 16 bits behind 8: the same
+        ("0A240101" + "250101" + "70020000", None),
         ("00", None),
         ("0400020102", None),  # a concatenation element of the wrong length
         ("050003AB0200", None),  # number 0
@@ -238,14 +240,11 @@ def test_headers_written_here_are_read_by_a_stranger(reference: int, total: int,
         ("050003AB0203", None),  # number above total
         ("050003AB0101", None),  # one part is a whole message
         ("060804ABCD0004", None),
-        ("050003AB02", None),  # claims more than there is, see below for what is kept
     ],
 )
 def test_headers_in_use_are_read(header: str, part: PartOf | None) -> None:
     content = read_content(
-        DeliverSm(
-            esm_class=UDHI, short_message=bytes.fromhex(header) + (b"ORG1" if len(header) != 10 else b"")
-        ),
+        DeliverSm(esm_class=UDHI, short_message=bytes.fromhex(header) + b"ORG1"),
         Coding.GSM7,
     )
     assert content.part == part
@@ -320,7 +319,7 @@ def test_message_payload_is_read_with_its_header_where_short_message_is_empty() 
     payload = Tlv(0x0424, concat16(0x1234, 2, 2) + "€".encode("utf-16-be"))
     for pdu in (
         DeliverSm(esm_class=UDHI, data_coding=8, tlvs=(payload,)),
-        DataSm(UDHI and "", esm_class=UDHI, data_coding=8, tlvs=(payload,)),
+        DataSm(esm_class=UDHI, data_coding=8, tlvs=(payload,)),
     ):
         content = read_content(pdu, Coding.GSM7)
         assert content == Content("€".encode("utf-16-be"), Coding.UCS2, PartOf(0x1234, 2, 2))

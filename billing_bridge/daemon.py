@@ -1,0 +1,241 @@
+"""The bridge as a running program: parcels in, one transaction for all of them, answers out after the commit.
+
+Nothing is acknowledged before it is committed. A message that cannot be taken is put aside with the kind
+of its error, and what stands beside it goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from functools import partial
+from operator import attrgetter
+
+import msgspec
+import structlog
+
+from billing_bridge.bridge import Bridge
+from billing_bridge.settings import BridgeSettings
+from billing_bridge.store import statements as s
+from foundation.clock import DAY_US, Clock
+from foundation.contract import BridgeParcel, FromBridge, FromGateway, GatewayParcel
+from foundation.ids import Ids
+from foundation.mailbox import BRIDGE, Carrier, Courier, CourierSettings, Inbox, Outbox, Posted
+from foundation.store import Store, StoreFailed, Tx
+
+log = structlog.get_logger(__name__)
+
+_PARCEL_MESSAGES = 1000
+"""The most messages put in one parcel, well below what the outbox takes."""
+_INBOX_KEPT_US = 30 * DAY_US
+_TIDY_S = 3600.0
+
+
+class _LooseParcel(msgspec.Struct, frozen=True):
+    """A parcel whose messages are read one by one."""
+
+    id: str
+    sender: str = ""
+    messages: list[msgspec.Raw] = []
+
+
+class _Named(msgspec.Struct, frozen=True):
+    id: str = ""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A message that could not be taken: the kind of the error, and the message whole."""
+
+    id: str
+    gateway: str
+    error: str
+    body: bytes
+
+
+_PARCEL = msgspec.json.Decoder(GatewayParcel)
+_LOOSE = msgspec.json.Decoder(_LooseParcel)
+_MESSAGE: msgspec.json.Decoder[FromGateway] = msgspec.json.Decoder(FromGateway)
+_NAMED = msgspec.json.Decoder(_Named)
+_ENCODER = msgspec.json.Encoder()
+
+
+class BridgeDaemon:
+    """Takes what a carrier brings and hands the answers back; one to a store.
+
+    `parcels`, `messages` and `refused` count what was taken since the start.
+    """
+
+    def __init__(
+        self, settings: BridgeSettings, store: Store, carrier: Carrier, clock: Clock, ids: Ids
+    ) -> None:
+        self._store = store
+        self._carrier = carrier
+        self._clock = clock
+        self._ids = ids
+        self._inbox = Inbox()
+        self._outbox = Outbox()
+        self._courier = Courier(
+            store, self._outbox, carrier, clock, CourierSettings(retry_s=settings.handoff.retry_s)
+        )
+        self.bridge = Bridge(settings, ids, clock)
+        self.parcels = 0
+        self.messages = 0
+        self.refused = 0
+
+    @property
+    def healthy(self) -> bool:
+        """The store commits and the other side can be reached."""
+        return self._store.healthy and self._carrier.healthy
+
+    @property
+    def waiting(self) -> int:
+        """Parcels that no gateway has acknowledged yet."""
+        return self._courier.waiting
+
+    async def run(self) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            StoreFailed: the configuration could not be written at the start.
+        """
+        await self._store.run(self.bridge.synchronise)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._courier.run())
+            tasks.create_task(self._carrier.run(self))
+            tasks.create_task(self._keep_tidy())
+
+    async def reconfigure(self, settings: BridgeSettings) -> None:
+        """Take new settings from the next batch on.
+
+        Raises:
+            StoreFailed: the old settings stand in the store; try again.
+        """
+        self.bridge.configure(settings)
+        await self._store.run(self.bridge.synchronise)
+
+    async def on_parcels(self, bodies: list[bytes]) -> list[str]:
+        """Take parcels, in one transaction; the ids that are committed, now or before.
+
+        Raises:
+            StoreFailed: nothing is taken; all of it is to come again.
+        """
+        parcels, refused = self._decode(bodies)
+
+        def unit(tx: Tx) -> list[Posted]:
+            unseen = self._inbox.unseen(tx, list(parcels), self._clock.now_us())
+            posted: list[Posted] = []
+            fresh = [parcel for parcel in parcels.values() if parcel.id in unseen]
+            for gateway, group in itertools.groupby(fresh, attrgetter("sender")):
+                messages = list(itertools.chain.from_iterable(parcel.messages for parcel in group))
+                posted += self._answer(tx, messages, gateway)
+            self._put_aside(tx, refused)
+            return posted
+
+        try:
+            posted = await self._store.run(unit)
+        except StoreFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - one message must not stop the others
+            log.error("bridge.batch_failed", error=type(error).__name__, parcels=len(parcels))
+            await self._one_by_one(list(parcels.values()), refused)
+        else:
+            self._courier.committed(posted)
+        for one in refused:
+            log.error("bridge.refused", message=one.id, gateway=one.gateway, error=one.error)
+        self.refused += len(refused)
+        self.parcels += len(parcels)
+        self.messages += sum(len(parcel.messages) for parcel in parcels.values())
+        return list(parcels)
+
+    async def on_acks(self, ids: list[str]) -> None:
+        """A gateway committed these parcels of ours."""
+        await self._courier.on_acks(ids)
+
+    def _answer(self, tx: Tx, messages: Sequence[FromGateway], gateway: str) -> list[Posted]:
+        answers = self.bridge.handle(tx, messages, gateway)
+        parcels = [
+            self._parcel(answers[start : start + _PARCEL_MESSAGES])
+            for start in range(0, len(answers), _PARCEL_MESSAGES)
+        ]
+        return self._outbox.post(tx, gateway, parcels)
+
+    def _parcel(self, answers: list[FromBridge]) -> tuple[str, bytes]:
+        parcel = BridgeParcel(id=self._ids.new(), sender=BRIDGE, messages=answers)
+        return parcel.id, _ENCODER.encode(parcel)
+
+    async def _one_by_one(self, parcels: list[GatewayParcel], refused: list[Refused]) -> None:
+        """Each message in a unit of its own, so that only what cannot be taken stays behind.
+
+        Messages may be handled twice (a crash, a parcel seen before); that changes nothing. The parcels
+        count as seen only after all of it is committed.
+        """
+        for parcel in parcels:
+            for message in parcel.messages:
+                try:
+                    posted = await self._store.run(
+                        partial(self._answer, messages=[message], gateway=parcel.sender)
+                    )
+                except StoreFailed:
+                    raise
+                except Exception as error:  # noqa: BLE001 - put aside, whatever it is
+                    refused.append(
+                        Refused(message.id, parcel.sender, type(error).__name__, _ENCODER.encode(message))
+                    )
+                else:
+                    self._courier.committed(posted)
+
+        def unit(tx: Tx) -> None:
+            self._inbox.unseen(tx, [parcel.id for parcel in parcels], self._clock.now_us())
+            self._put_aside(tx, refused)
+
+        await self._store.run(unit)
+
+    def _put_aside(self, tx: Tx, refused: Sequence[Refused]) -> None:
+        now_us = self._clock.now_us()
+        tx.run(s.KEEP_REFUSED, [(one.id, one.gateway, one.error, one.body, now_us) for one in refused])
+
+    def _decode(self, bodies: Sequence[bytes]) -> tuple[dict[str, GatewayParcel], list[Refused]]:
+        parcels: dict[str, GatewayParcel] = {}
+        refused: list[Refused] = []
+        for body in bodies:
+            try:
+                parcel = _PARCEL.decode(body)
+            except msgspec.DecodeError:
+                parcel = self._decode_loosely(body, refused)
+            parcels.setdefault(parcel.id, parcel)
+        return parcels, refused
+
+    def _decode_loosely(self, body: bytes, refused: list[Refused]) -> GatewayParcel:
+        try:
+            loose = _LOOSE.decode(body)
+        except msgspec.DecodeError as error:
+            known = _id_of(body) or self._ids.new()
+            refused.append(Refused(known, "", type(error).__name__, body))
+            return GatewayParcel(id=known, sender="", messages=[])
+        messages: list[FromGateway] = []
+        for raw in loose.messages:
+            octets = bytes(raw)
+            try:
+                messages.append(_MESSAGE.decode(octets))
+            except msgspec.DecodeError as error:
+                known = _id_of(octets) or self._ids.new()
+                refused.append(Refused(known, loose.sender, type(error).__name__, octets))
+        return GatewayParcel(id=loose.id, sender=loose.sender, messages=messages)
+
+    async def _keep_tidy(self) -> None:
+        while True:
+            try:
+                await self._store.run(
+                    lambda tx: self._inbox.forget(tx, self._clock.now_us() - _INBOX_KEPT_US)
+                )
+            except StoreFailed as error:
+                log.warning("bridge.store_failed", error=str(error))
+            await asyncio.sleep(_TIDY_S)
+
+
+def _id_of(body: bytes) -> str:
+    try:
+        return _NAMED.decode(body).id
+    except msgspec.DecodeError:
+        return ""

@@ -1,0 +1,234 @@
+"""`smsd`: run, check, demo, dialog, charges. Wrong input is told in words and ends with status 2."""
+
+from __future__ import annotations
+
+import getpass
+import random
+import sqlite3
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from foundation.clock import OSLO, SystemClock, oslo, to_us
+from foundation.contract import Outcome
+from foundation.ids import Ids
+from foundation.numbers import NotANumber, from_person
+from foundation.settings import ConfigurationError
+from foundation.store import StoreRefused, open_sqlite
+from smsd.settings import Settings, load
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+charges_app = typer.Typer(add_completion=False, help="Charges and what became of them.")
+app.add_typer(charges_app, name="charges")
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The gateway's TOML file.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Page = Annotated[int, typer.Option(min=1, help="Which page, counted from 1.")]
+PageSize = Annotated[int, typer.Option(min=1, max=10_000, help="Rows to a page.")]
+Org = Annotated[str, typer.Option("--org", help="Only this organisation's codeword.")]
+DEFAULT = Path("config/smsd.toml")
+_ORE_PER_KR = 100
+
+
+def _fail(words: str, status: int = 2) -> NoReturn:
+    typer.echo(words, err=True)
+    raise typer.Exit(status)
+
+
+def _settings(path: Path) -> Settings:
+    try:
+        return load(path)
+    except ConfigurationError as error:
+        _fail(str(error))
+
+
+def _store(settings: Settings) -> sqlite3.Connection:
+    from smsd.store import SCHEMA  # noqa: PLC0415 - tables are not needed to read a configuration
+
+    try:
+        return open_sqlite(settings.store.url, SCHEMA)
+    except StoreRefused as error:
+        _fail(str(error))
+
+
+@app.command()
+def run(config: Config = DEFAULT) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C."""
+    import uvloop  # noqa: PLC0415 - only a running daemon needs it
+
+    from foundation.health import CannotListenError  # noqa: PLC0415
+    from foundation.logs import configure  # noqa: PLC0415
+    from smsd.daemon import Daemon, run_until_signal  # noqa: PLC0415
+
+    settings = _settings(config)
+    configure(settings.log.level, settings.log.format)
+
+    async def main() -> None:
+        await run_until_signal(Daemon(settings))
+
+    try:
+        uvloop.run(main())
+    except* (StoreRefused, CannotListenError) as group:
+        _fail("\n".join(str(error) for error in group.exceptions))
+
+
+@app.command()
+def check(config: Config = DEFAULT) -> None:
+    """Tell every fault of a configuration at once, by file, key and cure."""
+    settings = _settings(config)
+    for warning in settings.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    typer.echo(
+        f"{config}: in order ({len(settings.operators)} operators, {len(settings.short_codes)} short codes, "
+        f"{len(settings.organisations)} organisations)"
+    )
+
+
+@app.command()
+def demo() -> None:
+    """Play every example of joining and paying against the simulator, beside what was expected."""
+    # a program of its own: the gateway imports no simulator
+    raise typer.Exit(subprocess.run([sys.executable, "-m", "simulators.demo"], check=False).returncode)
+
+
+@app.command()
+def dialog(
+    config: Config = DEFAULT,
+    org: Org = "",
+    number: Annotated[str, typer.Option(help="Only this phone number.")] = "",
+    since: Annotated[str, typer.Option(help="From this date or time on, Norwegian time: 2026-01-31.")] = "",
+    page: Page = 1,
+    page_size: PageSize = 50,
+    json: Json = False,
+) -> None:
+    """Every SMS in and out with its fate, oldest first."""
+    from smsd import messagelog  # noqa: PLC0415
+
+    connection = _store(_settings(config))
+    which = messagelog.Filter(
+        org=org.upper(),
+        number=_number(number),
+        since_us=_moment(since),
+        page=page,
+        page_size=page_size,
+    )
+    for sms in messagelog.read(connection, which):
+        typer.echo(msgspec.json.encode(sms).decode() if json else messagelog.line(sms))
+
+
+@charges_app.callback(invoke_without_command=True)
+def charges(
+    context: typer.Context,
+    config: Config = DEFAULT,
+    state: Annotated[str, typer.Option(help="Only charges in this state, such as in_doubt.")] = "",
+    org: Org = "",
+    page: Page = 1,
+    page_size: PageSize = 50,
+    json: Json = False,
+) -> None:
+    """List charges, newest first."""
+    from smsd.charging import worklist  # noqa: PLC0415
+    from smsd.charging.states import ChargeState  # noqa: PLC0415
+
+    if context.invoked_subcommand is not None:
+        return
+    if state and state not in set(ChargeState):
+        _fail(f"--state: {state!r} is no state of a charge; give one of {', '.join(ChargeState)}")
+    connection = _store(_settings(config))
+    found = worklist.listed(connection, state=state, org=org.upper(), page=page, page_size=page_size)
+    if json:
+        for charge in found:
+            typer.echo(msgspec.json.encode(charge).decode())
+        return
+    table = Table("charge", "since", "organisation", "number", "kr", "state", "reason", box=None)
+    for charge in found:
+        mark = " (contradicted)" if charge.contradicted else ""
+        table.add_row(
+            charge.id,
+            oslo(charge.created_us).strftime("%Y-%m-%d %H:%M:%S"),
+            charge.org,
+            charge.number,
+            str(charge.amount_ore // _ORE_PER_KR),
+            charge.state + mark,
+            charge.reason,
+        )
+    Console().print(table)
+
+
+@charges_app.command()
+def show(charge: str, config: Config = DEFAULT) -> None:
+    """All evidence of one charge, in the order it came."""
+    from smsd.charging import worklist  # noqa: PLC0415
+
+    found = worklist.events(_store(_settings(config)), charge)
+    if not found:
+        _fail(f"there is no charge {charge}; `smsd charges` lists them")
+    for event in found:
+        at = oslo(event.at_us).strftime("%Y-%m-%d %H:%M:%S.%f")
+        typer.echo(f"{at}  {event.evidence}  {event.before} → {event.after}  {event.detail}")
+
+
+@charges_app.command()
+def resolve(
+    charge: str,
+    outcome: Annotated[str, typer.Argument(help="charged or not_charged")],
+    why: Annotated[str, typer.Option(help="The reason, kept with the charge.")],
+    who: Annotated[str, typer.Option(help="Who says so; default: who runs this.")] = "",
+    config: Config = DEFAULT,
+) -> None:
+    """Say what became of a charge that the operator left open."""
+    from smsd.charging import worklist  # noqa: PLC0415
+
+    if outcome not in (Outcome.CHARGED, Outcome.NOT_CHARGED):
+        _fail(f"outcome: {outcome!r} cannot be said by hand; give charged or not_charged")
+    settings = _settings(config)
+    clock = SystemClock()
+    try:
+        state = worklist.resolve(
+            _store(settings),
+            charge=charge,
+            outcome=Outcome(outcome),
+            who=who or getpass.getuser(),
+            why=why,
+            gateway=settings.handoff.name,
+            clock=clock,
+            ids=Ids(clock, random.SystemRandom().getrandbits),
+        )
+    except worklist.CannotResolve as error:
+        _fail(str(error))
+    typer.echo(f"{charge} is {state}")
+
+
+def _number(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        return from_person(text)
+    except NotANumber as error:
+        _fail(f"--number: {error}")
+
+
+def _moment(text: str) -> int:
+    if not text:
+        return 0
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        _fail(f"--since: {text!r} is no date or time; write 2026-01-31 or 2026-01-31T18:00")
+    return to_us(given if given.tzinfo else given.replace(tzinfo=OSLO))
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -53,6 +53,7 @@ class Refused(msgspec.Struct, frozen=True):
     body: bytes
 
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 _PARCEL = msgspec.json.Decoder(GatewayParcel)
 _LOOSE = msgspec.json.Decoder(_LooseParcel)
 _MESSAGE: msgspec.json.Decoder[FromGateway] = msgspec.json.Decoder(FromGateway)
@@ -201,7 +202,7 @@ class BridgeDaemon:
         for body in bodies:
             try:
                 parcel = _PARCEL.decode(body)
-            except msgspec.DecodeError:
+            except _UNREADABLE:
                 parcel = self._decode_loosely(body, refused)
             parcels.setdefault(parcel.id, parcel)
         return parcels, refused
@@ -209,7 +210,7 @@ class BridgeDaemon:
     def _decode_loosely(self, body: bytes, refused: list[Refused]) -> GatewayParcel:
         try:
             loose = _LOOSE.decode(body)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             known = _id_of(body) or self._ids.new()
             refused.append(Refused(known, "", type(error).__name__, body))
             return GatewayParcel(id=known, sender="", messages=[])
@@ -218,7 +219,7 @@ class BridgeDaemon:
             octets = bytes(raw)
             try:
                 messages.append(_MESSAGE.decode(octets))
-            except msgspec.DecodeError as error:
+            except _UNREADABLE as error:
                 known = _id_of(octets) or self._ids.new()
                 refused.append(Refused(known, loose.sender, type(error).__name__, octets))
         return GatewayParcel(id=loose.id, sender=loose.sender, messages=messages)
@@ -237,5 +238,5 @@ class BridgeDaemon:
 def _id_of(body: bytes) -> str:
     try:
         return _NAMED.decode(body).id
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return ""

@@ -64,8 +64,9 @@ def oslo_day(at_us: int) -> date:
 
 def kroner(amount_ore: int) -> str:
     """An amount as replies write it: ``50``, or ``49,50`` where it is not whole."""
-    whole, rest = divmod(amount_ore, KRONE_ORE)
-    return f"{whole},{rest:02d}" if rest else str(whole)
+    whole, rest = divmod(abs(amount_ore), KRONE_ORE)
+    sign = "-" if amount_ore < 0 else ""
+    return f"{sign}{whole},{rest:02d}" if rest else f"{sign}{whole}"
 
 
 class Turn:

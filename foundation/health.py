@@ -79,7 +79,7 @@ class HealthServer:
         # takes some hundredths of a second to import, which a start without metrics is spared
         from uvicorn import Config, Server  # noqa: PLC0415
 
-        self._socket = _bound(self._listen)
+        listening = _bound(self._listen)
         config = Config(
             self.application(),
             lifespan="off",
@@ -87,19 +87,24 @@ class HealthServer:
             http="h11",
             ws="none",
             log_config=None,
-            access_log=False,
             server_header=False,
             proxy_headers=False,
             limit_concurrency=_CONNECTIONS,
             timeout_keep_alive=5,
             timeout_graceful_shutdown=_GRACE_S,
         )
+        # given to Config, it would silence the logger of every other server in the process
+        config.access_log = False
         config.load()
         server = Server(config)
         # what `Server.serve` does, without taking the program's signals
         server.lifespan = config.lifespan_class(config)
-        await server.startup(sockets=[self._socket])
-        self._server = server
+        try:
+            await server.startup(sockets=[listening])
+        except BaseException:
+            listening.close()
+            raise
+        self._socket, self._server = listening, server
         self._serving = asyncio.get_running_loop().create_task(server.main_loop())
 
     async def stop(self) -> None:
@@ -114,8 +119,8 @@ class HealthServer:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        await self.start()
         try:
+            await self.start()
             await asyncio.Event().wait()
         finally:
             await self.stop()

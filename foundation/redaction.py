@@ -30,6 +30,7 @@ _LONGEST = 20_000
 
 _SUSPECT = re.compile(r"\d{5}|\d[ .-]\d|[@?]|://|/\S{20}|pass|secret|token|otp|authori", re.IGNORECASE)
 _KEPT = (
+    r"(?<![0-9a-z])0x[0-9a-f]{1,16}(?![0-9a-z])|"
     r"(?<![0-9a-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])"
     r"|(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d"
     r"(?:[T ][0-2]\d:[0-5]\d(?::[0-5]\d(?:[.,]\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?(?!\d)"
@@ -37,14 +38,14 @@ _KEPT = (
 )
 _NUMBER = r"\+\d(?:[ .()-]{0,2}\d){4,}|\d(?:[ .-]?\d){7,}"
 _KEPT_OR_NUMBER = re.compile(rf"({_KEPT})|{_NUMBER}", re.IGNORECASE)
-_EMAIL = re.compile(r"[^\s@<>\"'(),;:=\[\]{}/]+@[^\s@<>\"'(),;:=\[\]{}/]+")
+_EMAIL = re.compile(r"[^\s@<>\"'(),;:=\[\]{}/]{1,64}@[^\s@<>\"'(),;:=\[\]{}/]{1,255}")
 _SECRET = re.compile(
-    r"\b(\w*(?:password|passwd|secret|token|otp|authorization))(['\"]?\s*[=:]\s*)"
-    r"(?:(?:Bearer|Basic)\s+)?(?:'[^']*'|\"[^\"]*\"|[^\s,;&}]+)",
+    r"\b(\w{0,40}(?:password|passwd|secret|token|otp|authorization))(['\"]?\s*[=:]\s*)"
+    r"(?:(?:Bearer|Basic)\s+)?(?:'[^']*'|\"[^\"]*\"|[^\s,;&}'\"]+)",
     re.IGNORECASE,
 )
 _USER_IN_URL = re.compile(r"(\w://)[^\s/@]+@")
-_QUERY = re.compile(r"(/[^\s?'\"]*)\?[^\s'\"]+")
+_QUERY = re.compile(r"(/[^\s?'\"]{0,500})\?[^\s'\"]+")
 _LONG_SEGMENT = re.compile(r"(?<=/)(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{20,}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 

@@ -100,6 +100,8 @@ class Part:
     reader: Reader
     layers: tuple[Layer, ...]
     data: dict[str, Any]
+    home: Layer
+    """Where a key that is missing ought to be."""
     secrets_in_plain: list[Loc] = field(default_factory=list)
 
     def fault(self, loc: Loc, wrong: str, right: str) -> None:
@@ -117,8 +119,12 @@ class Part:
         return Fault(document.name, key_path(document.data, whole), wrong, right, document.line(whole))
 
     def layer(self, loc: Loc) -> Layer:
-        """Where the key was given; for one given nowhere, where it ought to be."""
-        return next((layer for layer in self.layers if layer.find(loc)[0]), self.layers[-1])
+        """Where the key was given; for one given nowhere, where its table is."""
+        for length in range(len(loc), 0, -1):
+            for layer in self.layers:
+                if layer.find(loc[:length])[0]:
+                    return layer
+        return self.home
 
     def read(self, model: type[TableT]) -> TableT | None:
         """The table as a model; ``None`` where it has faults, which are then told."""
@@ -134,9 +140,13 @@ class Part:
     def _lay(self, error: Any, model: type[BaseModel]) -> None:
         wrong, right = tell(error, model, self.data, SECRETS)
         loc: Loc = tuple(step for step in error["loc"] if step != "[key]")
-        if error["type"] == "missing" and find(self.data, (*loc[:-1], f"{loc[-1]}_file"))[0]:
-            return  # the file it should have come from is told already
+        if error["type"] == "missing" and self._from_file(loc):
+            return  # what is wrong with that file is told already
         self.fault(loc, wrong, right)
+
+    def _from_file(self, loc: Loc) -> bool:
+        by_file: Loc = (*loc[:-1], f"{loc[-1]}_file")
+        return any(layer.find(by_file)[0] for layer in self.layers)
 
 
 class Reader:
@@ -178,7 +188,7 @@ class Reader:
         if not isinstance(value, dict):
             self._add(self.main, (key,), "is not a table", f"write [{key}] on a line of its own")
             value = {}
-        return self._part(layers, value)
+        return self._part(layers, value, layers[-1])
 
     def array(self, key: str, *, from_files: bool = True) -> list[Part]:
         """The entries of an array of tables; one with `file` lies over that file's keys."""
@@ -257,7 +267,8 @@ class Reader:
 
     def _entry(self, key: str, place: int, entry: dict[str, Any], from_files: bool) -> Part | None:
         base: Loc = (key, place)
-        layers = [Layer(self.main, base)]
+        home = Layer(self.main, base)
+        layers = [home]
         data = dict(entry)
         if from_files and "file" in entry:
             file = data.pop("file")
@@ -271,17 +282,19 @@ class Reader:
             if document is None:
                 return None
             layers.append(Layer(document, ()))
+            if not data:
+                home = layers[-1]
             data = _merge(data, document.data)
         name = next((data[each] for each in NAMES if isinstance(data.get(each), str)), None)
         if name is not None:
             layers.insert(0, Layer(self._over, (key, _variable_name(name))))
-        return self._part(tuple(layers), data)
+        return self._part(tuple(layers), data, home)
 
-    def _part(self, layers: tuple[Layer, ...], data: dict[str, Any]) -> Part:
+    def _part(self, layers: tuple[Layer, ...], data: dict[str, Any], home: Layer) -> Part:
         _, over = layers[0].find(()) if layers[0].document is self._over else (False, None)
         if isinstance(over, dict):
             data = _merge(over, data)
-        part = Part(self, layers, data)
+        part = Part(self, layers, data, home)
         part.data = self._with_files(part, (), data)
         return part
 
@@ -293,7 +306,7 @@ class Reader:
             name = key.removesuffix("_file")
             if isinstance(value, dict):
                 result[key] = self._with_files(part, here, value)
-            elif name == key or not isinstance(value, str) or not value:
+            elif name == key or not isinstance(value, str):
                 if key in SECRETS and part.layer(here).document.path:
                     part.secrets_in_plain.append(here)
                 result[key] = value
@@ -311,6 +324,9 @@ class Reader:
         return result
 
     def _path(self, part: Part, loc: Loc, text: str) -> Path | None:
+        if not text:
+            part.fault(loc, "is empty", "give the path of a file")
+            return None
         missing = [name for name in _VARIABLE.findall(text) if not self._variables.get(name)]
         if missing:
             right = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import ssl
 from collections.abc import Callable
@@ -13,20 +14,29 @@ from foundation.settings import Table
 from foundation.settings_words import told
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?\Z|[0-9A-Fa-f:.]+\Z")
+_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?\Z")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):(\d{1,5})\Z")
 
 
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        # all digits and points, yet no address
+        return bool(_NAME.match(text)) and not re.fullmatch(r"[0-9.]+", text)
+    return True
+
+
 def _host(value: str) -> str:
-    if not HOST.match(value):
+    if not _is_host(value):
         raise told(f'"{value}" is no host', 'give a name or an address without port, such as "127.0.0.1"')
     return value
 
 
 def _listen(value: str) -> str:
     match = _LISTEN.match(value)
-    if not match or int(match[3]) > 65535 or not HOST.match(match[1] or match[2]):
+    if not match or int(match[3]) > 65535 or not _is_host(match[1] or match[2]):
         raise told(f'"{value}" is no address to listen on', 'give host:port, such as "127.0.0.1:8030"')
     return value
 

@@ -42,6 +42,14 @@ _TYPES: Mapping[Any, str] = {
     float: "a number",
     bool: "true or false",
 }
+_RANGES: Mapping[frozenset[str], str] = {
+    frozenset(): "",
+    frozenset({"ge", "le"}): " from {ge} to {le}",
+    frozenset({"gt", "le"}): " above {gt}, at most {le}",
+    frozenset({"ge"}): " of {ge} or more",
+    frozenset({"gt"}): " above {gt}",
+    frozenset({"le"}): " of at most {le}",
+}
 _PLURALS: Mapping[Any, str] = {str: "texts in quotes", int: "whole numbers"}
 
 
@@ -175,24 +183,23 @@ def expected(field: FieldInfo) -> str:
     bare, metadata = _bare(field.annotation)
     words = _expected_type(bare)
     bounds = {}
-    for constraint in (*metadata, *field.metadata):
-        for bound in ("ge", "gt", "le", "lt", "min_length", "max_length"):
+    examples = field.examples
+    constraints: list[Any] = list(field.metadata)
+    for each in metadata:
+        constraints += each.metadata if isinstance(each, FieldInfo) else [each]
+        examples = examples or (each.examples if isinstance(each, FieldInfo) else None)
+    for constraint in constraints:
+        for bound in ("ge", "gt", "le", "min_length", "max_length"):
             value = getattr(constraint, bound, None)
             if value is not None:
                 bounds[bound] = value
-    low = bounds.get("ge", f"above {bounds['gt']}" if "gt" in bounds else None)
-    if low is not None and "le" in bounds:
-        words += f" from {low} to {bounds['le']}"
-    elif low is not None:
-        words += f" of {low} or more" if "ge" in bounds else f" {low}"
-    elif "le" in bounds:
-        words += f" of at most {bounds['le']}"
+    words += _RANGES[frozenset(bounds) & {"ge", "gt", "le"}].format(**bounds)
     if "max_length" in bounds:
         words += f" of {bounds.get('min_length', 0)} to {bounds['max_length']} characters"
     elif bounds.get("min_length"):
         words += " that is not empty"
-    if field.examples:
-        words += f", such as {quote(field.examples[0])}"
+    if examples:
+        words += f", such as {quote(examples[0])}"
     return words
 
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import queue
 import sqlite3
+import threading
 import zlib
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -245,23 +245,58 @@ def open_sqlite(url: str, schema: Schema, key: str = "store.url") -> sqlite3.Con
 Unit: TypeAlias = "Callable[[Tx], Any]"
 
 
-class Store:
-    """One SQLite database and its one writer thread.
+Runner: TypeAlias = Callable[[Callable[[], None]], None]
+"""Runs a job, elsewhere or at once, one after the other in the order given; None of them raises."""
 
-    `executor` is where units run: the default is a thread of the store's own; a simulation hands in
-    one that runs at once. `limit` bounds how many units may wait.
+
+def run_at_once(job: Callable[[], None]) -> None:
+    """The runner of a simulation: on the loop itself."""
+    job()
+
+
+class WriterThread:
+    """The default runner: one thread, fed through a queue; ends with `stop`."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="store", daemon=True)
+        self._thread.start()
+
+    def __call__(self, job: Callable[[], None]) -> None:
+        self._jobs.put(job)
+
+    def stop(self) -> None:
+        """End the thread once all jobs are done; waits for it."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+
+_Waiting: TypeAlias = "list[tuple[Unit, asyncio.Future[Any]]]"
+_Results: TypeAlias = "list[tuple[Any, Exception | None]] | Exception"
+
+
+class Store:
+    """One SQLite database and its one writer.
+
+    `runner` is where units run: the default is a thread of the store's own; a simulation hands in one
+    that runs at once. `limit` bounds how many units may wait.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, *, executor: Executor | None = None, limit: int = 10_000
+        self, connection: sqlite3.Connection, *, runner: Runner | None = None, limit: int = 10_000
     ) -> None:
         self._connection = connection
         self._tx = SqliteTx(connection)
-        self._own = executor is None
-        self._executor = executor or ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        self._waiting: deque[tuple[Unit, asyncio.Future[Any]]] = deque()
+        self._thread = WriterThread() if runner is None else None
+        self._runner: Runner = runner or self._thread or run_at_once
+        self._waiting: _Waiting = []
         self._limit = limit
-        self._running: asyncio.Task[None] | None = None
+        self._busy = False
+        self._idle = asyncio.Event()
         self._closed = False
         self.healthy = True
         self.commits = 0
@@ -282,8 +317,10 @@ class Store:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._waiting.append((unit, future))
-        if self._running is None:
-            self._running = loop.create_task(self._drain())
+        if not self._busy:
+            self._busy = True
+            # after this turn of the loop, so that all that is asked for in it goes together
+            loop.call_soon(self._next, loop)
         return await future
 
     async def close(self) -> None:
@@ -291,39 +328,51 @@ class Store:
         if self._closed:
             return
         self._closed = True
-        while self._running is not None:
-            await asyncio.wait([self._running])
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, self._connection.close)
-        if self._own:
-            self._executor.shutdown()
+        if self._busy:
+            await self._idle.wait()
+        if self._thread is not None:
+            self._thread.stop()
+        self._connection.close()
 
-    async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._waiting:
-                batch = list(self._waiting)
-                self._waiting.clear()
-                try:
-                    results = await loop.run_in_executor(
-                        self._executor, self._commit, [unit for unit, _ in batch]
-                    )
-                except Exception as error:  # noqa: BLE001 - nobody may be left waiting
-                    self.healthy = False
-                    for _, future in batch:
-                        if not future.done():
-                            future.set_exception(StoreFailed(str(error)))
+    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._waiting:
+            self._busy = False
+            if self._closed:
+                self._idle.set()
+            return
+        batch, self._waiting = self._waiting, []
+        units = [unit for unit, _ in batch]
+
+        def job() -> None:
+            results: _Results
+            try:
+                results = self._commit(units)
+            except Exception as error:  # noqa: BLE001 - nobody may be left waiting
+                results = error
+            try:
+                loop.call_soon_threadsafe(self._done, loop, batch, results)
+            except RuntimeError:
+                # the loop is closed: nobody waits any more, and what is committed is committed
+                self._busy = False
+                self._idle.set()
+
+        self._runner(job)
+
+    def _done(self, loop: asyncio.AbstractEventLoop, batch: _Waiting, results: _Results) -> None:
+        self.healthy = not isinstance(results, Exception)
+        if isinstance(results, Exception):
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(StoreFailed(str(results)))
+        else:
+            for (_, future), (result, failure) in zip(batch, results, strict=True):
+                if future.done():
                     continue
-                self.healthy = True
-                for (_, future), (result, failure) in zip(batch, results, strict=True):
-                    if future.done():
-                        continue
-                    if failure is not None:
-                        future.set_exception(failure)
-                    else:
-                        future.set_result(result)
-        finally:
-            self._running = None
+                if failure is not None:
+                    future.set_exception(failure)
+                else:
+                    future.set_result(result)
+        self._next(loop)
 
     def _commit(self, units: list[Unit]) -> list[tuple[Any, Exception | None]]:
         connection = self._connection

@@ -68,6 +68,7 @@ def run(config: Config = DEFAULT) -> None:
     from smsd.daemon import Daemon, run_until_signal  # noqa: PLC0415
 
     settings = _settings(config)
+    sys.setswitchinterval(0.0005)
     configure(settings.log.level, settings.log.format)
 
     async def main() -> None:

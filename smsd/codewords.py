@@ -116,7 +116,7 @@ _ANSWERS_UNKNOWN: Final = Unknown()
 _GLUED: Final = re.compile(r"[:,;.=/]")
 _GLUED_DECIMAL: Final = re.compile(r"[.,]\d")
 _WRITTEN_LENGTH = 20
-_LEADING_MARKS = 12  # so many words of nothing but marks may stand before a codeword
+_WORD: Final = re.compile(r"\S+")
 
 
 class _Org(msgspec.Struct, frozen=True):
@@ -127,12 +127,12 @@ class _Org(msgspec.Struct, frozen=True):
 class Codebook:
     """The codewords of one short code."""
 
-    def __init__(self, words: Sequence[Codeword], *, ceiling_kr: int = 1000) -> None:
+    def __init__(self, words: Sequence[Codeword], *, floor_kr: int = 1, ceiling_kr: int = 1000) -> None:
         """Raises ValueError where codewords clash (see `clashes`): no text may reach another organisation."""
         faults = clashes(words)
         if faults:
             raise ValueError("; ".join(faults))
-        self._ceiling_kr = ceiling_kr
+        self._floor_kr, self._ceiling_kr = floor_kr, ceiling_kr
         self._orgs = {
             fold(word.org): _Org(word, {fold(sub): function for sub, function in word.subcodewords.items()})
             for word in words
@@ -198,7 +198,7 @@ class Codebook:
                 return ToDialog(org)
 
     def _pay(self, org: str, text: str) -> Command:
-        amount = read_amount(text, self._ceiling_kr)
+        amount = read_amount(text, self._floor_kr, self._ceiling_kr)
         match amount.reading:
             case Reading.WHOLE:
                 return Paying(org, amount.kroner * 100)
@@ -207,7 +207,7 @@ class Codebook:
             case Reading.NOT_WHOLE:
                 return Misread(org, "not_whole_number", {"amount": _as_written(text)})
             case Reading.OUT_OF_RANGE:
-                limits = {"minimum": "1", "maximum": str(self._ceiling_kr)}
+                limits = {"min": str(self._floor_kr), "max": str(self._ceiling_kr)}
                 return Misread(org, "amount_out_of_range", {"amount": _short(amount.digits), **limits})
 
     def _org_named_next(self, text: str) -> str:
@@ -232,7 +232,7 @@ def _join(org: str, text: str, *, charge: bool) -> Command:
 
 
 def _is_slip(org: _Org, word: str, text: str) -> bool:
-    """Whether a subcodeword was meant and mistyped. Where people read what comes, only a payment is answered so."""
+    """Whether a subcodeword was meant and mistyped. Where people read, only for a payment."""
     for_people = org.codeword.join is None and org.codeword.dialog
     if for_people and not any(map(str.isdecimal, text)):
         return False
@@ -245,15 +245,10 @@ def _is_slip(org: _Org, word: str, text: str) -> bool:
 
 def _first_word(text: str) -> tuple[str, str]:
     """The first word that is more than marks, as typed, and what follows it; empty where there is none."""
-    rest = text
-    for _ in range(_LEADING_MARKS):
-        parts = rest.split(None, 1)
-        if not parts:
-            return "", ""
-        head = parts[0]
-        rest = parts[1] if len(parts) > 1 else ""
+    for match in _WORD.finditer(text):
+        head = match[0]
         if head.isalnum() or beside(fold(head)):
-            return head, rest
+            return head, text[match.end() :].lstrip()
     return "", ""
 
 
@@ -287,7 +282,7 @@ def _short(written: str) -> str:
     return written if len(written) <= _WRITTEN_LENGTH else written[: _WRITTEN_LENGTH - 3].rstrip() + "..."
 
 
-# --- what a set of codewords must keep ----------------------------------------------------------------------
+# --- what a set of codewords must keep ---
 
 
 def clashes(words: Sequence[Codeword]) -> list[str]:

@@ -10,7 +10,7 @@ import asyncio
 import random
 import signal
 from collections.abc import Coroutine, Mapping
-from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,7 +22,7 @@ from foundation.clock import SECOND_US, Clock, SystemClock
 from foundation.health import Check, HealthServer
 from foundation.ids import Ids
 from foundation.mailbox import Carrier, Courier, CourierSettings, Outbox
-from foundation.store import Store, open_sqlite
+from foundation.store import Runner, Store, open_sqlite
 from foundation.systemd import Notifier
 from smsd.charging.correlation import Correlation
 from smsd.charging.desk import Desk
@@ -56,17 +56,17 @@ class Daemon:
         clock: Clock | None = None,
         rng: random.Random | None = None,
         connect: Connector | None = None,
-        executor: Executor | None = None,
+        runner: Runner | None = None,
         carrier: Carrier | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.rng = rng or random.SystemRandom()
+        self.rng = rng or random.Random()  # noqa: S311 - ids and jitter, no secrets
         self.ids = Ids(self.clock, self.rng.getrandbits)
         self.metrics = Metrics(CollectorRegistry())
         self.ready = asyncio.Event()
         self._connect = connect
-        self._executor = executor
+        self._runner = runner
         self._carrier = carrier
         self._stopping = asyncio.Event()
         self._store: Store | None = None
@@ -81,7 +81,7 @@ class Daemon:
     async def run(self) -> None:
         """Run until `stop`. No new submits then, the windows are drained, and every link unbinds."""
         settings = self.settings
-        store = Store(open_sqlite(settings.store.url, SCHEMA), executor=self._executor)
+        store = Store(open_sqlite(settings.store.url, SCHEMA), runner=self._runner)
         self._store = store
         engine, self._links = self._build(store)
         self._engine = engine
@@ -203,7 +203,7 @@ class Daemon:
         from billing_bridge.store import SCHEMA as BRIDGE_SCHEMA  # noqa: PLC0415
 
         settings = load_bridge(self.settings.path)
-        store = Store(open_sqlite(settings.store, BRIDGE_SCHEMA, "bridge.store"), executor=self._executor)
+        store = Store(open_sqlite(settings.store, BRIDGE_SCHEMA, "bridge.store"), runner=self._runner)
         try:
             await BridgeDaemon(settings, store, carrier, self.clock, self.ids).run()
         finally:
@@ -238,17 +238,25 @@ class Daemon:
                 gauge(
                     "bind_up",
                     "1 where bound",
-                    lambda link=link: float(link.state is LinkState.BOUND),
+                    partial(_up, link),
                     operator=operator,
                     bind=link.name,
                 )
                 gauge(
                     "bind_room",
                     "Free places in the window",
-                    lambda link=link: link.room,
+                    partial(_room, link),
                     operator=operator,
                     bind=link.name,
                 )
+
+
+def _up(link: Link) -> float:
+    return float(link.state is LinkState.BOUND)
+
+
+def _room(link: Link) -> float:
+    return link.room
 
 
 async def run_until_signal(daemon: Daemon) -> None:

@@ -329,7 +329,7 @@ class Engine:
             most = self._limits.read_back
             after = queue.last_read
             pieces = await self._until_stored(
-                lambda tx, name=name, after=after: self._gateway.read_queue(tx, name, after, most)
+                lambda tx, name=name, after=after, most=most: self._gateway.read_queue(tx, name, after, most)
             )
             queue.refill(pieces, more=len({piece.outgoing.message for piece in pieces}) == most)
 

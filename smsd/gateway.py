@@ -16,9 +16,9 @@ from foundation.contract import (
     BridgeParcel,
     Charge,
     FromBridge,
+    FromGateway,
     GatewayParcel,
     MessageFate,
-    Outcome,
     Purpose,
     Reason,
     Reply,
@@ -26,7 +26,9 @@ from foundation.contract import (
     Send,
 )
 from foundation.ids import Ids
-from foundation.mailbox import BRIDGE, Inbox as ParcelInbox, Outbox as ParcelOutbox
+from foundation.mailbox import BRIDGE
+from foundation.mailbox import Inbox as ParcelInbox
+from foundation.mailbox import Outbox as ParcelOutbox
 from foundation.numbers import from_operator
 from foundation.store import Tx
 from smsd.charging.correlation import Correlation
@@ -391,7 +393,7 @@ class Gateway:
         if charge is None:
             self._keep_aside(tx, plan, "Resolve", "no such charge", _ENCODER.encode(resolve))
             return
-        said = resolve.outcome == Outcome.CHARGED
+        said = resolve.outcome == "charged"
         evidence = Evidence.HUMAN_CHARGED if said else Evidence.HUMAN_NOT_CHARGED
         reason = Reason.NONE if said else Reason.BY_HAND
         self._desk.apply(tx, plan, charge, evidence, reason=reason, detail=f"{resolve.who}: {resolve.why}")
@@ -420,14 +422,14 @@ class Gateway:
         if plan.handoff:
             plan.posted = self._parcels_out.post(tx, BRIDGE, list(self._wrap(plan.handoff)))
 
-    def _wrap(self, messages: list[object]) -> Iterable[tuple[str, bytes]]:
+    def _wrap(self, messages: list[FromGateway]) -> Iterable[tuple[str, bytes]]:
         """Parcels of a size that every carrier takes."""
         for start in range(0, len(messages), 500):
             parcel = self._ids.new()
             yield (
                 parcel,
                 _ENCODER.encode(
-                    GatewayParcel(id=parcel, sender=self.name, messages=messages[start : start + 500])  # type: ignore[arg-type]
+                    GatewayParcel(id=parcel, sender=self.name, messages=messages[start : start + 500])
                 ),
             )
 

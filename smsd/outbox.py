@@ -20,7 +20,6 @@ from smsd.charging.states import ChargeState, Evidence
 from smsd.operators import OperatorProfile
 from smsd.smpp.link import Link
 from smsd.smpp.segments import split
-from smsd.store import statements as sql
 from smsd.work import Outgoing, Piece, Plan, Tariff
 
 

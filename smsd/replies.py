@@ -1,7 +1,7 @@
 """Named reply texts, rendered in the organisation's language and words. Pure.
 
-A text is compiled once when the settings are read; a value never changes more of it than its own place, and a premium
-text never leaves as more than one segment.
+A text is compiled once when the settings are read; a value never changes more of it than its own place, and
+a premium text never leaves as more than one segment.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from smsd.reply_texts import (
     VALUES,
 )
 from smsd.smpp.alphabet import Coding, fits, length_in_units, to_gsm
+from smsd.words import UNSEEN
 
 __all__ = [
     "REPLIES",
@@ -39,6 +40,7 @@ __all__ = [
 _SEPTETS: Final = 160
 _UCS2_UNITS: Final = 70
 _LONGEST_VALUE: Final = 100
+_NAMES: Final = frozenset({"name", "organisation"})
 _LONGEST: Final = MappingProxyType({"name": 40, "amount": 24})
 
 
@@ -61,7 +63,7 @@ class Speaking(Protocol):
     def replies(self) -> Mapping[str, str]: ...
 
 
-class UnknownReply(LookupError):  # noqa: N818 — reads as what it says
+class UnknownReply(LookupError):
     """No text has this name. The name is told, no value."""
 
     def __init__(self, name: str) -> None:
@@ -110,7 +112,7 @@ _LETTERS: Final = str.maketrans(
 
 
 def gsm_value(value: str, missing: str = "") -> str:
-    """The value on one line in GSM 03.38: foreign Latin letters by their likeness, `missing` for what has none."""
+    """The value on one line in GSM 03.38: Latin letters by their likeness, `missing` for what has none."""
     value = " ".join(value.split())
     if fits(value, Coding.GSM7):
         return value
@@ -121,25 +123,25 @@ def gsm_value(value: str, missing: str = "") -> str:
             continue
         parts = unicodedata.normalize("NFD", char.translate(_LETTERS))
         plain = "".join([part for part in parts if fits(part, Coding.GSM7)])
-        kept.append(plain or ("" if unicodedata.combining(char) else missing))
+        kept.append(plain or ("" if char in UNSEEN or unicodedata.combining(char) else missing))
     return " ".join("".join(kept).split())
 
 
 def _fit_value(field: str, value: str) -> str:
     """A value as its text may hold it.
 
-    An amount is said back as it was written, with ? for what cannot be said: `½50` must not come back as `50`. A name
-    without one Latin letter stays itself, whatever that costs in segments.
+    An amount is said back as it was written, with ? for what cannot be said: `½50` must not come back as
+    `50`. A name without one Latin letter stays itself, whatever that costs in segments.
     """
     made = gsm_value(value, missing="?" if field == "amount" else "")
-    if field == "name" and not any(map(str.isalpha, made)):
+    if field in _NAMES and not any(map(str.isalpha, made)):
         made = " ".join(value.split())
     limit = _LONGEST.get(field, _LONGEST_VALUE)
     return made if len(made) <= limit else made[: limit - 3].rstrip() + "..."
 
 
 def _fill_one_segment(text: _Text, values: Mapping[str, str]) -> str:
-    """The text filled so that it is one segment: values shortened as far as needed, at last the text itself."""
+    """The text filled as one segment: values shortened as far as needed, at last the text itself."""
     plain = {name: _fit_value(name, gsm_value(value)) for name, value in values.items()}
     longest = max(map(len, plain.values()), default=0)
     for limit in (longest, 60, 40, 30, 20, 10, 5, 0):
@@ -183,8 +185,9 @@ class _Voice:
                 told = longer
         return told
 
-    def text(self, name: str) -> _Text:
-        text = self.texts.get(name) or self.texts.get(name.partition(".")[0])
+    def text(self, name: str, reason: str) -> _Text:
+        text = self.texts.get(f"{name}.{reason}") if reason else None
+        text = text or self.texts.get(name) or self.texts.get(name.partition(".")[0])
         if text is None:
             raise UnknownReply(name)
         return text
@@ -227,8 +230,9 @@ class Replies:
     def render(self, org: str, name: str, values: Mapping[str, str] = MappingProxyType({})) -> str:
         """The text of this name as the organisation (its codeword) says it; org "" where none was named.
 
-        A name may carry a reason after a point (`failed.no_credit`): without a text of its own, the plain one is
-        said. A value the text does not name is ignored, one that it names and nobody gave is empty.
+        A name may carry a reason, after a point (`failed.no_credit`) or as the value `reason`: without a text
+        of its own, the plain one is said. A value the text does not name is ignored, one nobody gave
+        is empty.
 
         Raises:
             UnknownReply: no text has this name.
@@ -236,13 +240,11 @@ class Replies:
         voice = self._voices.get(org)
         if voice is None or name in GATEWAYS_OWN:
             return self._render_general(name, values)
-        text = voice.text(name)
-        filling = {**values, **voice.fixed}
+        text = voice.text(name, values.get("reason", ""))
         if name.partition(".")[0] in PREMIUM:
-            return _fill_one_segment(text, filling)
-        return text.fill(
-            {**{key: _fit_value(key, value) for key, value in values.items()}, **voice.fixed}
-        ).strip()
+            return _fill_one_segment(text, {**values, **voice.fixed})
+        given = {key: _fit_value(key, value) for key, value in values.items()}
+        return text.fill({**given, **voice.fixed}).strip()
 
     def _render_general(self, name: str, values: Mapping[str, str]) -> str:
         text = self._general.get(name.partition(".")[0])
@@ -253,7 +255,7 @@ class Replies:
 
 
 def own_answer(command: Command) -> tuple[str, str, Mapping[str, str]] | None:
-    """What the gateway itself answers: organisation, name of the text and its values; None where the bridge decides."""
+    """Organisation, name and values of what the gateway itself answers; None where the bridge decides."""
     match command:
         case Misread(org, reply, values):
             return org, reply, values
@@ -275,8 +277,8 @@ _USUAL: Final = MappingProxyType(
         "amount": "1000",
         "kid": "1" * 25,
         "account": "1234.56.78901",
-        "minimum": "1",
-        "maximum": "1000",
+        "min": "1",
+        "max": "1000",
         "functions": "",
         "codewords": "",
     }
@@ -327,6 +329,7 @@ def _faults_of(organisation: Speaking, key: str, source: str) -> list[str]:
     }
     if name in PREMIUM and not one_segment(text.fill(usual)):
         faults.append(
-            "the premium text is longer than one segment (160 characters, or 70 with letters outside GSM 03.38)"
+            "the premium text is longer than one segment "
+            "(160 characters, or 70 with letters outside GSM 03.38)"
         )
     return faults

@@ -26,7 +26,7 @@ COMMON_VALUES: Final = frozenset({"organisation", "site", "codeword"})
 
 VALUES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "joined": frozenset({"name"}),
+        "joined": frozenset({"name", "amount"}),
         "processing": frozenset({"amount"}),
         "paid": frozenset({"amount"}),
         "failed": frozenset({"amount"}),
@@ -40,7 +40,7 @@ VALUES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "several_persons": frozenset(),
         "nothing_outstanding": frozenset({"amount"}),
         "not_whole_number": frozenset({"amount"}),
-        "amount_out_of_range": frozenset({"amount", "minimum", "maximum"}),
+        "amount_out_of_range": frozenset({"amount", "min", "max"}),
         "no_amount": frozenset(),
         "status_paid": frozenset({"name"}),
         "status_unpaid": frozenset({"name", "amount", "account", "kid"}),
@@ -139,11 +139,9 @@ REPLIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "en": "{amount} is not a valid amount.",
         },
         "amount_out_of_range": {
-            "nn": "{amount} kr kan ikkje betalast på SMS. Beløpet må vere "
-            "frå {minimum} til {maximum} kroner.",
-            "nb": "{amount} kr kan ikke betales på SMS. Beløpet må være fra {minimum} til {maximum} kroner.",
-            "en": "NOK {amount} cannot be paid by SMS. The amount must be "
-            "from {minimum} to {maximum} kroner.",
+            "nn": "{amount} kr kan ikkje betalast på SMS. Beløpet må vere frå {min} til {max} kroner.",
+            "nb": "{amount} kr kan ikke betales på SMS. Beløpet må være fra {min} til {max} kroner.",
+            "en": "NOK {amount} cannot be paid by SMS. The amount must be from {min} to {max} kroner.",
         },
         "no_amount": {
             "nn": "Ingen sum for betaling definert.",

@@ -19,6 +19,7 @@ from smsd.settings_tables import Limits, Organisation, ShortCode
 Operators: TypeAlias = "Sequence[tuple[Part, Operator | None]]"
 ShortCodes: TypeAlias = "Sequence[tuple[Part, ShortCode | None]]"
 Organisations: TypeAlias = "Sequence[tuple[Part, Organisation | None]]"
+_OTHER_WORD = "give it another word, or other short_codes"
 _CHARGING = frozenset({Function("pay"), Function("join-and-pay")})
 
 
@@ -164,7 +165,12 @@ def _check_clashes(reader: Reader, organisations: Organisations, codes: Mapping[
             if each and (not each.short_codes or number in each.short_codes)
         ]
         for clash in clashes(words):
-            reader.fault(("organisations",), clash, "rename one, or give them different short_codes")
+            wrong, _, right = clash.partition("; ")
+            owners = [part for part, each in organisations if each and repr(each.org) in clash]
+            if owners:
+                owners[-1].fault(("codeword",), wrong, right or _OTHER_WORD)
+            else:
+                reader.fault(("organisations",), wrong, right or _OTHER_WORD)
 
 
 def _some(reader: Reader, key: str, parts: Sequence[object]) -> None:

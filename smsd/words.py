@@ -14,6 +14,7 @@ import email_validator
 import msgspec
 
 __all__ = [
+    "UNSEEN",
     "Amount",
     "Person",
     "Reading",
@@ -29,11 +30,11 @@ __all__ = [
 # --- words --------------------------------------------------------------------------------------------------
 
 _CONTROL: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
-_INVISIBLE: Final = (
+UNSEEN: Final = (
     "\u00ad\u034f\u061c\u180b\u180c\u180d\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
     "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff\ufe0e\ufe0f"
 )
-_UNSEEN: Final = str.maketrans(dict.fromkeys(_INVISIBLE, ""))
+_WITHOUT_UNSEEN: Final = str.maketrans(dict.fromkeys(UNSEEN, ""))
 # A word boundary without width: Python's own white space lacks these.
 _BLANK: Final = re.compile("[\u180e\u200b\u3164\u115f\u1160\u2800]")
 
@@ -46,7 +47,7 @@ _CYRILLIC: Final = dict(zip("авекмнорстухіјѕԁԛԝһґ", "abekmho
 _GREEK: Final = dict(zip("αβεζηικμνορτυχϲ", "abezhikmnoptyxc", strict=True))
 _ALIKE: Final = str.maketrans(
     {
-        **dict.fromkeys(_INVISIBLE, ""),
+        **dict.fromkeys(UNSEEN, ""),
         **{chr(wide): chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)},
         **_CYRILLIC,
         **_GREEK,
@@ -157,16 +158,16 @@ _AMOUNT: Final = re.compile(
 )
 _ONE_NUMBER: Final = re.compile(r"0*([1-9][0-9]{0,8})")
 _ONLY_CURRENCY: Final = re.compile(r"(?:kr|nok|kroner?)?[^\w]*")
-# Pictures that are numbers do not count as decoration.
+# Pictures that may follow an amount, in any colour of skin, as nobody can take them for a number or a no.
+_FRIENDLY: Final = " 🙂😀😃😄😁😊😉😎😘😍🥰🤗🥳☺👍👌🙏👏💪🤝✌✅🎉🎊🌹🌸🌞❤♥🧡💛💚💙💜💖💕🏻🏼🏽🏾🏿"
 _NUMBER_PICTURES: Final = frozenset("💯🔟🔢")
 
 
-def read_amount(text: str, ceiling_kr: int) -> Amount:
-    """Whole kroner from 1 to the ceiling, out of what follows a pay word. Emoji after it mean nothing."""
+def read_amount(text: str, floor_kr: int, ceiling_kr: int) -> Amount:
+    """Whole kroner from floor to ceiling, out of what follows a pay word. Thanks and smiles are no part."""
     plain = _ONE_NUMBER.fullmatch(text)
     if plain is None:
-        words = " ".join(fold(text).split()).strip("«»\"“”„'‘’ ")
-        words = _without_last_emoji(words)
+        words = " ".join(fold(text).split()).strip("«»\"“”„'‘’ ").rstrip(_FRIENDLY)
         if _ONLY_CURRENCY.fullmatch(words) and not any(char in _NUMBER_PICTURES for char in words):
             return Amount(Reading.MISSING)
         form = _AMOUNT.fullmatch(words)
@@ -176,21 +177,8 @@ def read_amount(text: str, ceiling_kr: int) -> Amount:
         if plain is None:
             return Amount(Reading.OUT_OF_RANGE, form[1])
     kroner = int(plain[1])
-    reading = Reading.WHOLE if kroner <= ceiling_kr else Reading.OUT_OF_RANGE
+    reading = Reading.WHOLE if floor_kr <= kroner <= ceiling_kr else Reading.OUT_OF_RANGE
     return Amount(reading, plain[1], kroner)
-
-
-def _is_emoji(char: str) -> bool:
-    return (
-        unicodedata.category(char) in ("So", "Sk") and not char.isnumeric() and char not in _NUMBER_PICTURES
-    )
-
-
-def _without_last_emoji(words: str) -> str:
-    end = len(words)
-    while end and (words[end - 1] == " " or (words[end - 1] > "\u2000" and _is_emoji(words[end - 1]))):
-        end -= 1
-    return words[:end]
 
 
 # --- people -------------------------------------------------------------------------------------------------
@@ -222,7 +210,7 @@ _LABEL_AT_END: Final = re.compile(
     r"(?:\s{1,3}(?:er|is))?\Z",
     re.IGNORECASE,
 )
-_LABEL_AT_START: Final = re.compile(r"\s{0,9}(?:fullt )?(?:navn|namn|name) ?[:=]", re.IGNORECASE)
+_LABEL_AT_START: Final = re.compile(r"\s{0,9}(?:fullt )?(?:navn|namn|name)(?: ?[:=]|(?=\s))", re.IGNORECASE)
 _NOT_NAME_ASCII: Final = re.compile(r"[^A-Za-z'. -]+")
 _NAME_END: Final = ",;:<([{\"'«“„|/=-\u200e\u200f"
 _NAME_MARKS: Final = frozenset("'’ʼ‘`´-‐‑.·\u00b7\u30fb ")
@@ -261,7 +249,7 @@ def _address_around(text: str, at: int) -> tuple[int, int, str] | None:
         return None
     local, domain = text[start:at], after[0]
     if not (local.isascii() and domain.isascii()):
-        local, domain = local.translate(_UNSEEN), domain.translate(_UNSEEN)
+        local, domain = local.translate(_WITHOUT_UNSEEN), domain.translate(_WITHOUT_UNSEEN)
     # Marks and emoji that stick to the address are none of it.
     first, last = 0, len(domain)
     while first < len(local) and not (local[first].isalnum() or local[first] == "_"):
@@ -274,15 +262,15 @@ def _address_around(text: str, at: int) -> tuple[int, int, str] | None:
 
 def valid_address(address: str) -> str:
     """The address with its domain in lower case, or empty where it is no valid one. Looks up nothing."""
-    if len(address) > 254 or "." not in address:
-        return ""
     local, _, domain = address.partition("@")
+    if len(address) > 254 or len(local) > 64 or "." not in domain:
+        return ""
     domain = domain.lower()
-    if len(local) <= 64 and _EVERYDAY.fullmatch(address) and not domain.endswith(_RESERVED):
+    if _EVERYDAY.fullmatch(address) and not domain.endswith(_RESERVED):
         return f"{local}@{domain}"
     try:
         return email_validator.validate_email(
-            address, check_deliverability=False, test_environment=True
+            address, check_deliverability=False, test_environment=True, strict=True
         ).normalized
     except email_validator.EmailNotValidError:
         return ""
@@ -336,7 +324,7 @@ def _only_name(text: str) -> str:
     for place, char in enumerate(text):
         if char.isalpha() or char in _NAME_MARKS:
             kept.append(char)
-        elif char in _INVISIBLE:
+        elif char in UNSEEN:
             if char in _JOINERS and kept[-1] != " " and text[place + 1 : place + 2].isalpha():
                 kept.append(char)
         elif kept[-1] != " " and unicodedata.category(char) in ("Mn", "Mc"):

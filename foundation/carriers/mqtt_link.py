@@ -182,6 +182,17 @@ async def _leave(link: MqttLink) -> None:
         await link.__aexit__(None, None, None)
 
 
+class _TlsSocket(ssl.SSLSocket):
+    """Closed where the handshake fails; paho leaves that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
     """What to check the broker's certificate with; TLS 1.2 at least.
 
@@ -197,6 +208,7 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
             f"ca_file {settings.ca_file!r} cannot be read ({error}); give a file of PEM certificates"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _TlsSocket
     return context
 
 

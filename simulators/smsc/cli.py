@@ -90,7 +90,7 @@ async def _serve(settings: SmscSettings, quiet: bool) -> None:
             typer.echo(f"ledger {where}: {ledger.seq} rows, {ledger.amount_ore} øre billed")
             if ledger.cut_octets:
                 typer.echo(
-                    f"the last row was half written ({ledger.cut_octets} octets), never answered, and is cut away"
+                    f"a last row half written ({ledger.cut_octets} octets, never answered for) is cut away"
                 )
         await told.wait()
 

@@ -258,13 +258,11 @@ async def _watch(smsc: Smsc, socket: WebSocket, number: str) -> None:
             if not waiting.done():
                 waiting.cancel()
                 break
-            updates = waiting.result()
-            if not updates:
+            news = waiting.result()
+            if not news:
                 await _send(socket, {"type": "phone", **_view(smsc, number)})
-            for update in updates:
-                await _send(
-                    socket, {"type": "message", "message": update.message, "spent_ore": update.spent_ore}
-                )
+            for message in news:
+                await _send(socket, {"type": "message", "message": message, "spent_ore": phone.spent_ore})
     except WebSocketDisconnect:
         pass
     finally:

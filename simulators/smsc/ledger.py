@@ -100,7 +100,11 @@ class Ledger:
         self.not_billed = 0
         self.amount_ore = 0
         self.cut_octets = 0
-        self._read_back(path)
+        try:
+            self._read_back(path)
+        except LedgerDamagedError:
+            self._file.close()
+            raise
 
     def add(self, entry: LedgerEntry) -> None:
         """Adds one row; it is not safe before `flush`."""

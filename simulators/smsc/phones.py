@@ -24,7 +24,7 @@ class Direction(StrEnum):
 
 
 class MessageState(StrEnum):
-    """`waiting` for a bind, `sent` to one, `delivered` once answered; an MT is `received` or `undelivered`."""
+    """An MO is `waiting`, `sent`, then `delivered` or `refused`; an MT is `received` or `undelivered`."""
 
     WAITING = "waiting"
     SENT = "sent"
@@ -53,40 +53,33 @@ class PhoneMessage(msgspec.Struct):
     segments: int = 1
 
 
-class Update(msgspec.Struct, frozen=True):
-    """What a watcher is told: a message new or changed, and what the phone has spent."""
-
-    message: PhoneMessage
-    spent_ore: int
-
-
 class Watcher:
-    """A bounded queue of updates for one that looks on; `missed` where it was too slow and must look anew."""
+    """A bounded queue of messages new or changed, for one that looks on; too slow, it must look anew."""
 
     def __init__(self, limit: int = 256) -> None:
-        self._updates: deque[Update] = deque()
+        self._news: deque[PhoneMessage] = deque()
         self._limit = limit
         self._wake = asyncio.Event()
-        self.missed = False
+        self._missed = False
 
-    def offer(self, update: Update) -> None:
-        """Takes an update, or notes that one was missed."""
-        if len(self._updates) >= self._limit:
-            self.missed = True
-            self._updates.clear()
-        if not self.missed:
-            self._updates.append(update)
+    def offer(self, message: PhoneMessage) -> None:
+        """Takes a message, or notes that one was missed."""
+        if len(self._news) >= self._limit:
+            self._missed = True
+            self._news.clear()
+        if not self._missed:
+            self._news.append(message)
         self._wake.set()
 
-    async def next(self) -> list[Update]:
-        """Waits for updates; an empty list means that some were missed."""
-        while not self._updates and not self.missed:
+    async def next(self) -> list[PhoneMessage]:
+        """Waits for messages; an empty list means that some were missed."""
+        while not self._news and not self._missed:
             self._wake.clear()
             await self._wake.wait()
-        updates = list(self._updates)
-        self._updates.clear()
-        self.missed = False
-        return updates
+        news = list(self._news)
+        self._news.clear()
+        self._missed = False
+        return news
 
 
 class Phone:
@@ -108,15 +101,12 @@ class Phone:
     def add(self, message: PhoneMessage) -> None:
         """Puts a message last and tells those that look on."""
         self.messages.append(message)
-        if self.watchers:
-            self.tell(message)
+        self.tell(message)
 
     def tell(self, message: PhoneMessage) -> None:
         """Tells those that look on that this message is new or changed."""
-        if self.watchers:
-            update = Update(message, self.spent_ore)
-            for watcher in self.watchers:
-                watcher.offer(update)
+        for watcher in self.watchers:
+            watcher.offer(message)
 
 
 class Phones:

@@ -162,7 +162,7 @@ class Limits(_Model):
     rate: int = Field(default=0, ge=0)
     queue: int = Field(default=100_000, ge=1)
     pending: int = Field(default=200_000, ge=1)
-    phones: int = Field(default=100_000, ge=1)
+    phones: int = Field(default=50_000, ge=1)
     messages_a_phone: int = Field(default=200, ge=1)
     listeners: int = Field(default=500, ge=1)
     rules: int = Field(default=200, ge=1)
@@ -181,7 +181,8 @@ class RuleSpec(_Model):
     kind. `stat` is an operator's own word in place of the state's (`BARRED`, `ZEROBAL`).
 
     `close_after` closes the link instead of answering the n-th matching message. `deaf` answers the message
-    and then reads that link no more: neither submit_sm nor enquire_link is answered any more. Both apply once where `times` is left out.
+    and then reads that link no more: neither submit_sm nor enquire_link is answered any more.
+    Both apply once where `times` is left out.
     """
 
     name: str = Field(default="", max_length=100)

@@ -59,7 +59,7 @@ def cut(text: str, wish: Wish, default: Coding, reference: int) -> list[Part]:
 
 def _misfit(wish: Wish, coding: Coding) -> CannotCutError:
     return CannotCutError(
-        f"the text does not fit data_coding {wish.data_coding}, it needs {coding}; leave data_coding out"
+        f"data_coding {wish.data_coding} ({coding}) cannot hold the text; leave data_coding out"
     )
 
 
@@ -67,7 +67,7 @@ def _cut_into(text: str, wish: Wish, coding: Coding, default: Coding, reference:
     parts = wish.parts or 1
     data_coding = data_coding_of(coding, default) if wish.data_coding is None else wish.data_coding
     if coding_of(data_coding, default) is not coding:
-        raise _misfit(wish, coding)
+        raise _misfit(wish, coding_of(data_coding, default))
     if len(text) < parts:
         raise CannotCutError(f"{len(text)} characters do not make {parts} parts; ask for fewer")
     made = []

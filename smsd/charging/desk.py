@@ -41,7 +41,20 @@ class ChargeRow(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, row: Row) -> ChargeRow:
         """From a row of the statements that read charges."""
-        return cls(*row[:9], ChargeState(row[9]), row[10])
+        charge, conversation, message, org, invoice, operator, short_code, number, amount, state, expires = row
+        return cls(
+            charge,
+            conversation,
+            message,
+            org,
+            invoice,
+            operator,
+            short_code,
+            number,
+            amount,
+            ChargeState(state),
+            expires,
+        )
 
 
 class Desk:

@@ -145,21 +145,22 @@ def encode(pdu: p.Pdu, sequence: int, status: int = 0) -> bytes:
         body = write_sm(pdu)  # type: ignore[arg-type]
     elif cls is p.DeliverSmResp:
         command = 0x80000005
-        body = b"\0" if pdu is _DELIVER_SM_RESP else _WRITERS[command](pdu)
+        body = b"\0" if pdu == _DELIVER_SM_RESP else _WRITERS[command](pdu)
     else:
         command = p.command_of(pdu)
         if status and command in _OMITTED and pdu == _OMITTED[command]:
             body = b""
-        elif command in _WRITERS:
-            body = _WRITERS[command](pdu)
-        else:
+        elif command not in _KINDS.get(cls, (command,)):
             raise UnencodablePduError(f"{cls.__name__} cannot be of kind {command!r}")
+        else:
+            body = _WRITERS[command](pdu)
     try:
         return _pack_header(HEADER_OCTETS + len(body), command, status, sequence) + body
     except struct_error:
         raise UnencodablePduError(f"sequence {sequence} or status {status} is not within 32 bits") from None
 
 
+_KINDS: Final = {p.Bind: _BINDS, p.BindResp: _BIND_RESPS}
 _DELIVER_SM_RESP = p.DeliverSmResp()
 
 _WRITERS: Final[dict[int, Writer]] = {

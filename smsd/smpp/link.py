@@ -296,23 +296,26 @@ class Link:
 
         opening = asyncio.ensure_future(self._connect(make, settings))
         stopping = asyncio.ensure_future(self._stop.wait())
-        connected = False
+        wire: Wire | None = None
+        error = ""
         try:
             await asyncio.wait(
                 {opening, stopping}, timeout=settings.connect_timeout_s, return_when=asyncio.FIRST_COMPLETED
             )
             error = self._opening_error(opening)
-            connected = not error and not made[-1].gone
+            if not error:
+                wire = made[-1]
         finally:
             for task in (opening, stopping):
                 task.cancel()
             await asyncio.gather(opening, stopping, return_exceptions=True)
-            if not connected:
-                for wire in made:
-                    wire.abort("not connected")
-        if connected:
-            return made[-1], ""
-        return None, error or "the SMSC closed the connection at once"
+            for one in made:
+                if one is not wire:
+                    one.abort("not connected")
+        # it may have been lost in the meantime; from here on nothing is awaited until it is ours
+        if wire is None or wire.gone:
+            return None, error or "the SMSC closed the connection at once"
+        return wire, ""
 
     def _opening_error(self, opening: asyncio.Future[object]) -> str:
         where = f"cannot connect to {self.settings.host}:{self.settings.port}"

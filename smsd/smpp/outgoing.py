@@ -4,12 +4,13 @@ from __future__ import annotations
 
 
 class Outgoing:
-    """PDUs in order. A request stays ours to take back until `drain` gave it out."""
+    """PDUs in order, `octets` of them. A request stays ours to take back until `drain` gave it out."""
 
-    __slots__ = ("_held", "_parts")
+    __slots__ = ("_held", "_parts", "octets")
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
+        self.octets = 0
         # requests in _parts, by sequence number: where
         self._held: dict[int, int] = {}
 
@@ -19,11 +20,13 @@ class Outgoing:
     def add(self, octets: bytes) -> None:
         """Anything but a request that is in the window."""
         self._parts.append(octets)
+        self.octets += len(octets)
 
     def add_request(self, sequence: int, octets: bytes) -> None:
         """A request that is in the window."""
         self._held[sequence] = len(self._parts)
         self._parts.append(octets)
+        self.octets += len(octets)
 
     def holds(self, sequence: int) -> bool:
         """Whether no octet of this request was given out."""
@@ -39,6 +42,7 @@ class Outgoing:
         place = self._held.pop(sequence, None)
         if place is None:
             return False
+        self.octets -= len(self._parts[place])
         self._parts[place] = b""
         return True
 
@@ -47,4 +51,5 @@ class Outgoing:
         data = b"".join(self._parts)
         self._parts.clear()
         self._held.clear()
+        self.octets = 0
         return data

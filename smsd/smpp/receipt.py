@@ -133,7 +133,7 @@ def _state_of(value: bytes | None) -> State | None:
 
 def _contradiction(message_id: str, told: ReceiptText, named: State | None) -> str:
     said: list[str] = []
-    if told.message_id and not same_number(message_id, told.message_id):
+    if told.message_id not in ("", message_id) and not same_number(message_id, told.message_id):
         said.append(f"receipted_message_id says {message_id}, the text says id {told.message_id}")
     if named is not None and told.state is not None and _outcome(named) != _outcome(told.state):
         said.append(f"message_state says {named.name}, the text says {told.stat}")

@@ -108,6 +108,11 @@ class Session:
         """Whether `data_to_send` would give anything."""
         return bool(self._out)
 
+    @property
+    def waiting_octets(self) -> int:
+        """How much `data_to_send` would give."""
+        return self._out.octets
+
     def events(self) -> list[Event]:
         """All that happened since the last call, in order."""
         found, self._events = self._events, []

@@ -67,7 +67,7 @@ def read_header(content: bytes) -> Header:
     A length that runs past the end means that there is no header. An element that runs past the header's end
     makes the header unreadable: its octets are skipped and the rest is unsegmented text.
     """
-    if not content or content[0] >= len(content) + (content[0] == 0):
+    if not content or content[0] >= len(content):
         return Header()
     end = 1 + content[0]
     at = 1

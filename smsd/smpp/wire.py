@@ -1,7 +1,7 @@
 """A session on an asyncio transport: octets across, writes gathered per turn of the loop, timers armed.
 
 No decision is made here but about flow: nothing is drained from the session while the transport's buffer
-is full, and nothing is read while that is so, or while too many requests wait for their answer.
+is full; nothing is read while too much waits for that, or too many requests wait for their answer.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ class Wire(asyncio.Protocol):
     # --- what the user does --------------------------------------------------------------------------
 
     def bind(self, pdu: p.Bind) -> None:
-        """Ask to be bound."""
+        """Ask to be bound; nothing where the connection is on its way out."""
+        if not self.alive:
+            return
         self.session.bind(pdu, self._clock.monotonic())
         self._soon()
 
@@ -207,7 +209,12 @@ class Wire(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        wanted = not (self._user_paused or self._writes_paused or self.session.asked >= self._requests_limit)
+        session = self.session
+        wanted = not (
+            self._user_paused
+            or session.asked >= self._requests_limit
+            or session.waiting_octets > _WRITE_HIGH_OCTETS
+        )
         if wanted is not self._reading:
             self._reading = wanted
             if wanted:

@@ -7,6 +7,14 @@ from pathlib import Path
 
 import pytest
 from bridge_world import World
+from structlog.testing import capture_logs
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Contradictions and the like are logged as errors; here they are wanted."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, insert, select
+
 from foundation.store import (
     Row,
     Schema,
@@ -23,10 +25,11 @@ from foundation.store import (
     open_sqlite,
     sqlite_path,
 )
-from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, insert, select
 
 METADATA = MetaData()
-THINGS = Table("things", METADATA, Column("id", Integer, primary_key=True), Column("name", Text, nullable=False))
+THINGS = Table(
+    "things", METADATA, Column("id", Integer, primary_key=True), Column("name", Text, nullable=False)
+)
 ADD = Statement(insert(THINGS).values(id=bindparam("id"), name=bindparam("name")), "id", "name")
 ALL = Statement(select(THINGS.c.id, THINGS.c.name).order_by(THINGS.c.id))
 STRANGE = Statement(select(Table("nowhere", MetaData(), Column("id", Integer)).c.id))
@@ -205,7 +208,7 @@ async def test_an_io_error_at_the_commit_is_told_to_every_unit(tmp_path: Path) -
     )
     store = Store(connection)
     connection.breaks = True
-    results = await together(store, adding(1), adding(2))
+    results = await asyncio.gather(*(store.run(adding(n)) for n in (1, 2)), return_exceptions=True)  # type: ignore[arg-type]
     assert [str(result) for result in results] == ["the store did not commit: disk I/O error"] * 2
     assert not store.healthy
     connection.breaks = False
@@ -258,7 +261,8 @@ def test_a_statement_names_its_parameters_in_the_order_of_the_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://smsd:secret@db/smsd", "sqlite:///", "sqlite://var/smsd.db", "mysql://x", "smsd.db", ""]
+    "url",
+    ["postgresql://smsd:secret@db/smsd", "sqlite:///", "sqlite://var/smsd.db", "mysql://x", "smsd.db", ""],
 )
 def test_a_wrong_url_is_refused_with_the_key_and_the_cure_and_without_credentials(url: str) -> None:
     with pytest.raises(StoreRefused, match=r"bridge\.store: .*write sqlite:///folder/file\.db") as refused:
@@ -306,7 +310,9 @@ class Program:
 
 
 @pytest.fixture
-def program(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
+def program(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Program]:
     package = f"migrations_{abs(hash(request.node.name))}"
     monkeypatch.syspath_prepend(tmp_path)
     program = Program(tmp_path, package)
@@ -343,14 +349,18 @@ def test_a_database_newer_than_the_code_is_refused(program: Program, tmp_path: P
         open_sqlite(url, program.schema("0001"))
 
 
-def test_a_database_of_another_program_is_refused_even_at_the_same_revision(program: Program, tmp_path: Path) -> None:
+def test_a_database_of_another_program_is_refused_even_at_the_same_revision(
+    program: Program, tmp_path: Path
+) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
     open_sqlite(url, program.schema("0001")).close()
     with pytest.raises(StoreRefused, match="belongs to another program than billing-bridge"):
         open_sqlite(url, program.schema("0001", "billing-bridge"))
 
 
-def test_a_migration_that_fails_half_way_leaves_the_database_as_it_was(program: Program, tmp_path: Path) -> None:
+def test_a_migration_that_fails_half_way_leaves_the_database_as_it_was(
+    program: Program, tmp_path: Path
+) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
     open_sqlite(url, program.schema("0001")).close()
     program.revision("0002", "0001", "second", more='op.execute("INSERT INTO nowhere VALUES (1)")')
@@ -361,7 +371,9 @@ def test_a_migration_that_fails_half_way_leaves_the_database_as_it_was(program: 
 
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(program: Program, tmp_path: Path) -> None:
     file = tmp_path / "a.db"
-    file.write_text("a shopping list, and a long one, so that it is longer than a header of a database\n" * 20)
+    file.write_text(
+        "a shopping list, and a long one, so that it is longer than a header of a database\n" * 20
+    )
     with pytest.raises(StoreRefused, match=r"store\.url: .*a\.db"):
         open_sqlite(f"sqlite:///{file}", program.schema("0001"))
     assert file.read_text().startswith("a shopping list")

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from handoff import ManualClock, make_store
+
 from foundation.ids import Ids
 from foundation.mailbox import (
     BRIDGE,
@@ -20,7 +22,6 @@ from foundation.mailbox import (
     Receiver,
 )
 from foundation.store import Store, StoreFailed, Tx
-from handoff import ManualClock, make_store
 
 
 class RecordingCarrier:
@@ -96,14 +97,20 @@ async def test_posted_parcels_are_numbered_as_the_store_numbers_them(store: Stor
     second = await desk.post(2)
     found = await store.run(lambda tx: desk.outbox.waiting(tx, BRIDGE, 0, 100))
     assert first + second == found
-    assert await store.run(lambda tx: desk.outbox.waiting(tx, BRIDGE, first[1].seq, 2)) == [first[2], second[0]]
+    assert await store.run(lambda tx: desk.outbox.waiting(tx, BRIDGE, first[1].seq, 2)) == [
+        first[2],
+        second[0],
+    ]
     assert await store.run(desk.outbox.counts) == {"another": (1, 4), BRIDGE: (5, second[-1].seq)}
 
 
 async def test_numbers_of_settled_parcels_are_not_used_again(store: Store) -> None:
     desk = Desk(store)
     posted = await desk.post(3)
-    assert await store.run(lambda tx: desk.outbox.settle(tx, [parcel.id for parcel in posted] + ["unknown"])) == 3
+    assert (
+        await store.run(lambda tx: desk.outbox.settle(tx, [parcel.id for parcel in posted] + ["unknown"]))
+        == 3
+    )
     assert (await desk.post(1))[0].seq > posted[-1].seq
 
 
@@ -256,7 +263,9 @@ async def test_parcels_told_before_the_start_wait_for_it(store: Store) -> None:
     assert desk.courier.waiting == 2
 
 
-async def test_parcels_told_out_of_order_still_leave_in_order_where_they_are_not_in_the_air(store: Store) -> None:
+async def test_parcels_told_out_of_order_still_leave_in_order_where_they_are_not_in_the_air(
+    store: Store,
+) -> None:
     desk = Desk(store)
     await desk.courier.start()
     await desk.send(1)

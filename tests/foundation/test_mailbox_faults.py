@@ -5,26 +5,14 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Any
 
-from foundation.mailbox import Posted, Receiver
 from handoff import ManualClock, Side, numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-
-class AtOnce(Executor):
-    """Runs what it is given at once, in the caller's thread."""
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 - it is the future's to raise
-            future.set_exception(error)
-        return future
+from foundation.mailbox import Posted, Receiver
+from foundation.store import run_at_once
 
 
 class FaultyCarrier:
@@ -44,7 +32,10 @@ class FaultyCarrier:
 
 STEP = st.one_of(
     st.tuples(st.just("post"), st.integers(1, 5)),
-    st.tuples(st.sampled_from(("deliver", "drop", "repeat", "ack", "lose ack", "fail before", "fail after")), st.integers(0, 9)),
+    st.tuples(
+        st.sampled_from(("deliver", "drop", "repeat", "ack", "lose ack", "fail before", "fail after")),
+        st.integers(0, 9),
+    ),
     st.tuples(st.sampled_from(("later", "restart sender", "restart receiver")), st.integers(0, 1)),
 )
 
@@ -62,10 +53,7 @@ class World:
         self.bridge = self.side("billing")
 
     def side(self, name: str) -> Side:
-        side = Side(name, self.folder / f"{name}.db", self.clock)
-        side.store._executor.shutdown()
-        side.store._executor = AtOnce()
-        side.store._own = False
+        side = Side(name, self.folder / f"{name}.db", self.clock, runner=run_at_once)
         side.attach(FaultyCarrier(self.wire), in_flight=3, retry_s=1.0)
         return side
 

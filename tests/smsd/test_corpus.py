@@ -107,7 +107,16 @@ def test_the_corpus_is_large_and_names_no_text_twice() -> None:
 
 def test_the_corpus_knows_every_command_and_every_answer_of_the_gateway() -> None:
     commands = {type(each.command).__name__ for each in MESSAGES}
-    assert commands == {"Joining", "Paying", "AskingStatus", "Stopping", "AskingHelp", "ToDialog", "Misread", "Unknown"}
+    assert commands == {
+        "Joining",
+        "Paying",
+        "AskingStatus",
+        "Stopping",
+        "AskingHelp",
+        "ToDialog",
+        "Misread",
+        "Unknown",
+    }
     own = {each.reply for each in MESSAGES if each.says is not None}
     assert own == {
         "amount_out_of_range", "help", "help_general", "no_amount", "no_email", "no_name", "not_open",

@@ -1,4 +1,4 @@
-"""Both programs' ends of the hand-off as tests see them: a real store, mailbox and courier, and effects to count."""
+"""Both ends of the hand-off as tests see them: a real store, mailbox and courier, and effects to count."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
-from foundation.ids import Ids
-from foundation.mailbox import BRIDGE, Courier, CourierSettings, Inbox, Outbox, Posted, mailbox_tables
-from foundation.store import SQLITE_PREFIX, Statement, Store, StoreFailed, Tx, connect_sqlite
 from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, create_engine, insert, select
 from sqlalchemy.pool import NullPool
+
+from foundation.ids import Ids
+from foundation.mailbox import BRIDGE, Courier, CourierSettings, Inbox, Outbox, Posted, mailbox_tables
+from foundation.store import SQLITE_PREFIX, Runner, Statement, Store, StoreFailed, Tx, connect_sqlite
 
 LONG_S = 20.0
 """How long a test waits for what must happen, before it fails."""
@@ -20,7 +21,11 @@ LONG_S = 20.0
 METADATA = MetaData()
 mailbox_tables(METADATA)
 EFFECTS = Table(
-    "effects", METADATA, Column("place", Integer, primary_key=True), Column("sender", Text), Column("number", Integer)
+    "effects",
+    METADATA,
+    Column("place", Integer, primary_key=True),
+    Column("sender", Text),
+    Column("number", Integer),
 )
 _ADD = Statement(
     insert(EFFECTS).values(sender=bindparam("sender"), number=bindparam("number")), "sender", "number"
@@ -52,12 +57,12 @@ class Parcel(msgspec.Struct, frozen=True):
     number: int
 
 
-def make_store(path: Path) -> Store:
+def make_store(path: Path, runner: Runner | None = None) -> Store:
     """A store with the mailbox's tables and the effects'."""
     engine = create_engine(SQLITE_PREFIX + str(path), poolclass=NullPool)
     METADATA.create_all(engine)
     engine.dispose()
-    return Store(connect_sqlite(path))
+    return Store(connect_sqlite(path), runner=runner)
 
 
 class Side:
@@ -67,10 +72,12 @@ class Side:
     many acknowledgements are dropped unread.
     """
 
-    def __init__(self, name: str, path: Path, clock: ManualClock) -> None:
+    def __init__(
+        self, name: str, path: Path, clock: ManualClock, *, runner: Runner | None = None
+    ) -> None:
         self.name = name
         self.clock = clock
-        self.store = make_store(path)
+        self.store = make_store(path, runner)
         self.outbox = Outbox()
         self.inbox = Inbox()
         self.ids = Ids(clock, random.Random(name).getrandbits)
@@ -87,7 +94,11 @@ class Side:
     def attach(self, carrier: object, **settings: float) -> None:
         """Give the side its courier over a carrier."""
         self.courier = Courier(
-            self.store, self.outbox, carrier, self.clock, msgspec.convert(settings, CourierSettings)  # type: ignore[arg-type]
+            self.store,
+            self.outbox,
+            carrier,
+            self.clock,
+            msgspec.convert(settings, CourierSettings),  # type: ignore[arg-type]
         )
 
     async def post(self, count: int = 1, *, peer: str = BRIDGE, padding: int = 0, tell: bool = True) -> None:
@@ -130,7 +141,9 @@ class Side:
 
     async def effects(self) -> list[tuple[str, int]]:
         """What was taken from others, in the order of its effects."""
-        rows: list[tuple[str, int]] = await self.store.run(lambda tx: [(row[0], row[1]) for row in tx.all(_ALL)])
+        rows: list[tuple[str, int]] = await self.store.run(
+            lambda tx: [(row[0], row[1]) for row in tx.all(_ALL)]
+        )
         return rows
 
     async def until(self, holds: Callable[[], bool]) -> None:
@@ -152,3 +165,12 @@ def numbers(sender: str, count: int) -> list[tuple[str, int]]:
     """The effects of the first parcels of a sender, each once and in order."""
     return [(sender, number) for number in range(1, count + 1)]
 
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Wait for what another program brings about and nobody tells; fails after `LONG_S`."""
+
+    async def look() -> None:
+        while not holds():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.005)
+
+    await asyncio.wait_for(look(), LONG_S)

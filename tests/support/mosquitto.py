@@ -27,7 +27,9 @@ class Mosquitto:
         self.log = folder / "mosquitto.log"
         self._config = folder / "mosquitto.conf"
         self._process: subprocess.Popen[bytes] | None = None
-        anonymous = () if any(line.startswith("allow_anonymous") for line in lines) else ("allow_anonymous true",)
+        anonymous = (
+            () if any(line.startswith("allow_anonymous") for line in lines) else ("allow_anonymous true",)
+        )
         self._config.write_text(
             "\n".join(
                 (
@@ -58,6 +60,12 @@ class Mosquitto:
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > end:
                     raise AssertionError(f"mosquitto did not start:\n{self.log.read_text()}") from None
+
+    @property
+    def pid(self) -> int:
+        """The running broker's process."""
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """As a power cut would."""

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from handoff import ManualClock, Side, eventually, numbers
+from mosquitto import Mosquitto
+
 from foundation.carriers.local import LocalCarrier
 from foundation.carriers.mqtt import MqttCarrier, MqttSettings
 from foundation.mailbox import BRIDGE
-from handoff import LONG_S, ManualClock, Side, numbers
-from mosquitto import Mosquitto
 
 FAST = {"backoff_first_s": 0.02, "backoff_max_s": 0.1, "retry_s": 0.01, "retry_max_s": 0.05}
 
@@ -54,11 +55,7 @@ class Pair:
         await self.until_healthy()
 
     async def until_healthy(self) -> None:
-        async def healthy() -> None:
-            while not all(end.healthy for end in self.ends.values()):
-                await asyncio.sleep(0.005)
-
-        await asyncio.wait_for(healthy(), LONG_S)
+        await eventually(lambda: all(end.healthy for end in self.ends.values()))
 
     async def repeat(self) -> None:
         """Let enough time pass that whatever is in the air is offered again."""
@@ -76,7 +73,11 @@ class Pair:
 
 
 @pytest.fixture(
-    params=["local", pytest.param("mqtt", marks=pytest.mark.real), pytest.param("mqtt-kept", marks=pytest.mark.real)]
+    params=[
+        "local",
+        pytest.param("mqtt", marks=pytest.mark.real),
+        pytest.param("mqtt-kept", marks=pytest.mark.real),
+    ]
 )
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)

@@ -44,7 +44,7 @@ $(VENV)/.locked: requirements/dev.lock $(VENV)/.made
 
 # nothing is fetched here: the build's own needs are in the lock
 $(VENV)/.installed: pyproject.toml $(VENV)/.locked
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation \
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation \
 		--editable .
 	@touch $@
 
@@ -82,11 +82,11 @@ types: setup
 
 .PHONY: imports
 imports: setup
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 .PHONY: asyncapi
 asyncapi: setup
-	@$(BIN)/python -m foundation.asyncapi --check
+	@$(BIN)/python -m foundation.asyncapi --check docs/asyncapi.yaml
 
 .PHONY: simulate
 simulate: setup ## the simulated world with faults; SEED=n repeats one run exactly

@@ -38,7 +38,7 @@ from billing_bridge.turn import kroner
 from foundation.clock import SystemClock
 from foundation.ids import Ids
 from foundation.settings import ConfigurationError
-from foundation.store import SqliteTx, StoreRefused, Tx, open_sqlite
+from foundation.store import SqliteTx, StoreFailed, StoreRefused, Tx, open_sqlite
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 importing = typer.Typer(add_completion=False, no_args_is_help=True, help="Take over people or invoices.")
@@ -104,7 +104,7 @@ def run(config: Config = DEFAULT) -> None:
     configure(settings.log.level, settings.log.format)
     try:
         uvloop.run(serve(settings, lambda: load(config)))
-    except* (StoreRefused, CannotListenError, CannotRunError) as group:
+    except* (StoreRefused, StoreFailed, CannotListenError, CannotRunError) as group:
         _fail("\n".join(str(error) for error in group.exceptions))
 
 

@@ -77,7 +77,7 @@ class BridgeDaemon:
         self._inbox = Inbox()
         self._outbox = Outbox()
         self._courier = Courier(
-            store, self._outbox, carrier, clock, CourierSettings(retry_s=settings.handoff.retry_s)
+            store, self._outbox, carrier, clock, CourierSettings(retry_s=settings.handoff.retry_s, settle_at=256)
         )
         self.bridge = Bridge(settings, ids, clock)
         self.parcels = 0

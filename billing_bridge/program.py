@@ -13,12 +13,11 @@ from prometheus_client import CollectorRegistry, Gauge
 from billing_bridge.daemon import BridgeDaemon
 from billing_bridge.settings import BridgeSettings
 from billing_bridge.store import SCHEMA
-from foundation.carriers.mqtt import MqttCarrier
-from foundation.carriers.mqtt_link import MqttSettings
+from foundation.carriers.configured import mqtt_carrier
 from foundation.clock import Clock, SystemClock
 from foundation.health import Check, HealthServer
 from foundation.ids import Ids
-from foundation.mailbox import BRIDGE, Carrier
+from foundation.mailbox import Carrier
 from foundation.settings import ConfigurationError
 from foundation.store import Store, StoreFailed, open_sqlite
 from foundation.systemd import Notifier
@@ -93,24 +92,13 @@ def registry(daemon: BridgeDaemon, store: Store) -> CollectorRegistry:
 
 
 def _carrier(settings: BridgeSettings, clock: Clock) -> Carrier:
-    mqtt = settings.handoff.mqtt
-    if settings.handoff.carrier != "mqtt" or mqtt is None:
+    if settings.handoff.carrier != "mqtt":
         raise CannotRunError(
             f"{settings.path}: handoff.carrier is {settings.handoff.carrier!r}, with which smsd starts the "
             'bridge in its own process; run smsd, or give both sides carrier = "mqtt" and [handoff.mqtt]'
         )
-    link = MqttSettings(
-        host=mqtt.host,
-        port=mqtt.actual_port,
-        username=mqtt.username,
-        password=mqtt.password.get_secret_value() if mqtt.password else "",
-        tls=mqtt.tls is not None,
-        ca_file=(mqtt.tls.ca_file or "") if mqtt.tls else "",
-        prefix=mqtt.topic,
-        keepalive_s=mqtt.keepalive_s,
-    )
     try:
-        return MqttCarrier(link, "bridge", name=BRIDGE, clock=clock, random=random.SystemRandom())
+        return mqtt_carrier(settings.handoff, "bridge", clock=clock, rng=random.SystemRandom())
     except ValueError as error:
         raise CannotRunError(f"{settings.path}: handoff.mqtt: {error}") from error
 

@@ -78,13 +78,21 @@ class HealthServer:
         """
         # takes some hundredths of a second to import, which a start without metrics is spared
         from uvicorn import Config, Server  # noqa: PLC0415
+        from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
+
+        class Quiet(H11Protocol):
+            """Logs no requests; `Config` could only silence every server of the process."""
+
+            def __init__(self, *args: Any, **more: Any) -> None:
+                super().__init__(*args, **more)
+                self.access_log = False
 
         listening = _bound(self._listen)
         config = Config(
             self.application(),
             lifespan="off",
             loop="none",
-            http="h11",
+            http=Quiet,
             ws="none",
             log_config=None,
             server_header=False,
@@ -93,8 +101,6 @@ class HealthServer:
             timeout_keep_alive=5,
             timeout_graceful_shutdown=_GRACE_S,
         )
-        # given to Config, it would silence the logger of every other server in the process
-        config.access_log = False
         config.load()
         server = Server(config)
         # what `Server.serve` does, without taking the program's signals

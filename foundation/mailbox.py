@@ -221,7 +221,8 @@ class Inbox:
 class CourierSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a courier works; the bounds hold for each peer.
 
-    `in_flight` parcels and about `flight_octets` octets are offered at once; `retry_s` after an offer
+    `in_flight` parcels and about `flight_octets` octets are offered at once; acknowledged ones are settled
+    in the store every `tick_s`, or as soon as there are `settle_at`; `retry_s` after an offer
     without any acknowledgement it is repeated, then after twice that, up to `retry_max_s`.
     """
 
@@ -231,6 +232,7 @@ class CourierSettings(msgspec.Struct, frozen=True, kw_only=True):
     retry_s: float = 5.0
     retry_max_s: float = 60.0
     tick_s: float = 0.5
+    settle_at: int = 1
 
 
 class _Peer:
@@ -336,8 +338,15 @@ class Courier:
                 await self.tick()
             except StoreFailed as error:
                 log.warning("handoff.store_failed", error=str(error))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._settings.tick_s)
+            try:
+                async with asyncio.timeout(self._settings.tick_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+            except asyncio.CancelledError:
+                with contextlib.suppress(StoreFailed):
+                    await self._settle()
+                raise
 
     async def start(self) -> None:
         """Take up what waits since before. `run()` calls it.
@@ -365,7 +374,7 @@ class Courier:
             self._depart(self._peers[name])
 
     async def on_acks(self, ids: Sequence[str]) -> None:
-        """The other side committed these: start the next flight, and settle them in the store.
+        """The other side committed these: start the next flight; they are settled in the store before long.
 
         Only what is in the air counts; the rest was settled before. Where the store fails, the ids are
         kept and settled later, so that the carrier need not bring them again.
@@ -378,7 +387,9 @@ class Courier:
                 self._postpone(peer, self._settings.retry_s)
                 self._depart(peer)
         try:
-            await self._settle()
+            # a row that stays a little longer does no harm: a commit of its own would cost more
+            if len(self._unsettled) >= self._settings.settle_at:
+                await self._settle()
             await self._refill()
         except StoreFailed as error:
             log.warning("handoff.store_failed", error=str(error))

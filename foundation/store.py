@@ -1,6 +1,6 @@
 """The store: one database, one writer, transactions that take all that has come.
 
-A *unit of work* is a plain function of a `Tx`; it runs on the store's own thread inside a transaction.
+A *unit of work* is a plain function of a `Tx`; it runs inside a transaction.
 Units that wait are committed together (group commit): one fsync for all of them. Where one unit fails,
 its own changes are rolled back to a savepoint and only it gets the error; where the commit fails,
 nothing of the batch happened and every unit gets `StoreFailed`.
@@ -18,6 +18,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -245,6 +246,8 @@ def open_sqlite(url: str, schema: Schema, key: str = "store.url") -> sqlite3.Con
 Unit: TypeAlias = "Callable[[Tx], Any]"
 
 
+_LOCK_LOOK_S = 0.005
+
 Runner: TypeAlias = Callable[[Callable[[], None]], None]
 """Runs a job, elsewhere or at once, one after the other in the order given; None of them raises."""
 
@@ -282,19 +285,29 @@ _Results: TypeAlias = "list[tuple[Any, Exception | None]] | Exception"
 class Store:
     """One SQLite database and its one writer.
 
-    `runner` is where units run: the default is a thread of the store's own; a simulation hands in one
-    that runs at once. `limit` bounds how many units may wait.
+    Units run on the event loop, where nothing contends with them for the interpreter; only the commit,
+    which waits for the disk, runs elsewhere: by `runner`, by default a thread of the store's own. A
+    simulation hands in `run_at_once`. `limit` bounds how many units may wait, `locked_s` how long another
+    process may hold the database.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, *, runner: Runner | None = None, limit: int = 10_000
+        self,
+        connection: sqlite3.Connection,
+        *,
+        runner: Runner | None = None,
+        limit: int = 10_000,
+        locked_s: float = 5.0,
     ) -> None:
+        # the loop must not stand still for a lock: it is asked for again
+        connection.execute("PRAGMA busy_timeout=0")
         self._connection = connection
         self._tx = SqliteTx(connection)
         self._thread = WriterThread() if runner is None else None
         self._runner: Runner = runner or self._thread or run_at_once
         self._waiting: _Waiting = []
         self._limit = limit
+        self._locked_s = locked_s
         self._busy = False
         self._idle = asyncio.Event()
         self._closed = False
@@ -340,30 +353,56 @@ class Store:
             if self._closed:
                 self._idle.set()
             return
+        self._begin(loop, 0.0)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop, waited_s: float) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            if _locked(error) and waited_s < self._locked_s:
+                loop.call_later(_LOCK_LOOK_S, self._begin, loop, waited_s + _LOCK_LOOK_S)
+                return
+            batch, self._waiting = self._waiting, []
+            self._done(loop, batch, error)
+            return
         batch, self._waiting = self._waiting, []
-        units = [unit for unit, _ in batch]
+        results: _Results
+        try:
+            results = [self._one(unit, alone=len(batch) == 1) for unit, _ in batch]
+            if not self._connection.in_transaction:
+                raise sqlite3.OperationalError("the database ended the transaction by itself")
+        except Exception as error:  # noqa: BLE001 - told to all whose work it was
+            self._roll_back()
+            self._done(loop, batch, error)
+            return
+        if len(batch) == 1 and results[0][1] is not None:
+            # a unit alone that failed leaves nothing to commit
+            self._roll_back()
+            self._done(loop, batch, results)
+            return
+        self._runner(partial(self._commit, loop, batch, results))
 
-        def job() -> None:
-            results: _Results
-            try:
-                results = self._commit(units)
-            except Exception as error:  # noqa: BLE001 - nobody may be left waiting
-                results = error
-            try:
-                loop.call_soon_threadsafe(self._done, loop, batch, results)
-            except RuntimeError:
-                # the loop is closed: nobody waits any more, and what is committed is committed
-                self._busy = False
-                self._idle.set()
-
-        self._runner(job)
+    def _commit(self, loop: asyncio.AbstractEventLoop, batch: _Waiting, results: _Results) -> None:
+        try:
+            self._connection.execute("COMMIT")
+            self.commits += 1
+            self.units += len(batch)
+        except Exception as error:  # noqa: BLE001 - nobody may be left waiting
+            self._roll_back()
+            results = error
+        try:
+            loop.call_soon_threadsafe(self._done, loop, batch, results)
+        except RuntimeError:
+            # the loop is closed: nobody waits any more, and what is committed is committed
+            self._busy = False
+            self._idle.set()
 
     def _done(self, loop: asyncio.AbstractEventLoop, batch: _Waiting, results: _Results) -> None:
         self.healthy = not isinstance(results, Exception)
         if isinstance(results, Exception):
             for _, future in batch:
                 if not future.done():
-                    future.set_exception(StoreFailed(str(results)))
+                    future.set_exception(StoreFailed(f"the store did not commit: {results}"))
         else:
             for (_, future), (result, failure) in zip(batch, results, strict=True):
                 if future.done():
@@ -373,22 +412,6 @@ class Store:
                 else:
                     future.set_result(result)
         self._next(loop)
-
-    def _commit(self, units: list[Unit]) -> list[tuple[Any, Exception | None]]:
-        connection = self._connection
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            results = [self._one(unit, alone=len(units) == 1) for unit in units]
-            if not connection.in_transaction:
-                raise sqlite3.OperationalError("the database ended the transaction by itself")
-            # a unit alone that failed leaves nothing to commit
-            connection.execute("ROLLBACK" if len(units) == 1 and results[0][1] else "COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            raise StoreFailed(f"the store did not commit: {error}") from error
-        self.commits += 1
-        self.units += len(units)
-        return results
 
     def _one(self, unit: Unit, *, alone: bool) -> tuple[Any, Exception | None]:
         connection = self._connection
@@ -415,3 +438,7 @@ class Store:
         except sqlite3.Error:
             # the connection is beyond use in this transaction; the next BEGIN tells
             return
+
+
+def _locked(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -94,7 +94,7 @@ class Daemon:
             carrier, other = LocalCarrier.pair()
             bridge = self._bridge(other)
         courier = Courier(
-            store, Outbox(), carrier, self.clock, CourierSettings(retry_s=settings.handoff.retry_s)
+            store, Outbox(), carrier, self.clock, CourierSettings(retry_s=settings.handoff.retry_s, settle_at=256)
         )
         engine.hand_off_by(courier)
         self._gauges(engine, courier)

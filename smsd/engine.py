@@ -260,8 +260,8 @@ class Engine:
 
     def _move(self, plan: Plan) -> None:
         """Make the queues what the committed plan says."""
-        for piece in plan.retaken:
-            piece.outgoing.attempts += 1
+        for outgoing in plan.unanswered:
+            outgoing.attempts += 1
         for name, queue in self._queues.items():
             enqueued = _of(plan.enqueued, name)
             retaken = _of(plan.retaken, name)

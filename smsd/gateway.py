@@ -24,6 +24,7 @@ from foundation.contract import (
     Reply,
     Resolve,
     Send,
+    SmsSettled,
 )
 from foundation.ids import Ids
 from foundation.mailbox import BRIDGE
@@ -33,24 +34,27 @@ from foundation.numbers import from_operator
 from foundation.store import Tx
 from smsd.charging.correlation import Correlation
 from smsd.charging.desk import ChargeRow, Desk
-from smsd.charging.states import ChargeState, Evidence
+from smsd.charging.states import ChargeState, Evidence, Verdict
 from smsd.inbox import Inbox
 from smsd.operators import OperatorProfile, PriceNotSendable
 from smsd.outbox import REPLY_EXPIRY_US, OperatorQueue, Route, Sender
 from smsd.replies import Replies, UnknownReply
 from smsd.smpp.alphabet import NotEncodable
-from smsd.smpp.link import AnswerKind, Link
+from smsd.smpp.link import Answer, AnswerKind, Link
 from smsd.smpp.pdu import DataSm, DeliverSm
 from smsd.smpp.receipt import read_receipt
 from smsd.smpp.segments import TooManySegments
 from smsd.store import statements as sql
-from smsd.work import Answered, Delivered, Input, ParcelCame, Piece, Plan
+from smsd.work import FINAL_FATES, Answered, Delivered, Input, Outgoing, ParcelCame, Piece, Plan
 
 log = structlog.get_logger(__name__)
 
 _PARCEL = msgspec.json.Decoder(BridgeParcel)
 _ENCODER = msgspec.json.Encoder()
 _FREE_ATTEMPTS = 3
+_NO_ROUTE = "no short code reaches this number"
+_MESSAGE_TYPE = 0x3C
+_INTERMEDIATE = 0x20
 _REFUSED_TEXT = (PriceNotSendable, TooManySegments, NotEncodable, UnknownReply)
 
 
@@ -158,10 +162,10 @@ class Gateway:
             body = msgspec.msgpack.encode(item.frame.pdu)
             plan.responses.append((item.link, item.frame, 0))
         elif isinstance(item, ParcelCame):
-            parcel = msgspec.json.decode(item.body, type=_ParcelId)
-            self._parcels_in.unseen(tx, [parcel.id], plan.at_us)
             body = item.body
-            plan.parcels.append((item.done, parcel.id))
+            parcel = _id_of(body)
+            self._parcels_in.unseen(tx, [parcel], plan.at_us)
+            plan.parcels.append((item.done, parcel))
         self._keep_aside(tx, plan, type(item).__name__, fault, body)
         return plan
 
@@ -178,7 +182,13 @@ class Gateway:
         receipt = read_receipt(pdu, profile.coding)
         if receipt is not None:
             number, short_code = self._ends(pdu)
-            self._correlation.receipt(tx, plan, profile, profile.read(receipt), number, short_code)
+            reading = profile.read(receipt)
+            if pdu.esm_class & _MESSAGE_TYPE == _INTERMEDIATE:
+                # on its way (SMPP 3.4 section 5.2.12): whatever its text says, it ends nothing
+                reading = msgspec.structs.replace(
+                    reading, evidence=Evidence.RECEIPT_PENDING, fate=MessageFate.ACCEPTED
+                )
+            self._correlation.receipt(tx, plan, profile, reading, number, short_code)
             return
         body = pdu.short_message if isinstance(pdu, DeliverSm) else b""
         same = (f"{item.connection} {pdu.source_addr} {pdu.destination_addr}", body)
@@ -206,7 +216,7 @@ class Gateway:
             verdict, reason = profile.answer(answer.status)
             plan.count("answers", outgoing.operator, verdict)
             if verdict == "accepted":
-                self._accepted(tx, plan, profile, piece, answer.message_id)
+                self._accepted(tx, plan, profile, piece, answer)
             elif outgoing.charge:
                 self._charge_answered(
                     tx, plan, piece, _ANSWERS[verdict], reason, f"status:0x{answer.status:08x}"
@@ -216,8 +226,7 @@ class Gateway:
             elif verdict == "later":
                 plan.retaken.append(piece)
             else:
-                plan.over.append(outgoing)
-                self._sender.end(plan, outgoing, MessageFate.REFUSED, reason)
+                self._give_up(plan, outgoing, MessageFate.REFUSED, reason)
             if verdict == "later":
                 plan.paused.add(outgoing.operator)
             return
@@ -229,19 +238,28 @@ class Gateway:
         if answer.kind is not AnswerKind.NEVER_WRITTEN:
             self._correlation.stray(tx, plan, outgoing.operator, outgoing.message)
             if outgoing.attempts + 1 >= _FREE_ATTEMPTS:
-                plan.over.append(outgoing)
-                self._sender.end(plan, outgoing, MessageFate.IN_DOUBT)
+                self._give_up(plan, outgoing, MessageFate.IN_DOUBT)
                 return
+            if not any(each is outgoing for each in plan.unanswered):
+                plan.unanswered.append(outgoing)
         plan.retaken.append(piece)
 
-    def _accepted(self, tx: Tx, plan: Plan, profile: OperatorProfile, piece: Piece, message_id: str) -> None:
-        outgoing = piece.outgoing
+    def _give_up(self, plan: Plan, outgoing: Outgoing, fate: MessageFate, reason: str = "") -> None:
+        """End a free message, once for all its parts."""
+        if not _is_over(plan, outgoing):
+            plan.over.append(outgoing)
+            self._sender.end(plan, outgoing, fate, reason)
+
+    def _accepted(self, tx: Tx, plan: Plan, profile: OperatorProfile, piece: Piece, answer: Answer) -> None:
+        outgoing, message_id = piece.outgoing, answer.message_id
         charge = self._desk.find(tx, outgoing.charge) if outgoing.charge else None
         if charge:
             self._desk.apply(tx, plan, charge, Evidence.ANSWER_ACCEPTED, detail=f"id:{message_id}")
-        if piece.part == piece.total:
-            # before any receipt is heard, which may say more
-            self._sender.end(plan, outgoing, MessageFate.ACCEPTED)
+        if piece.part == piece.total and not _is_over(plan, outgoing):
+            repeated = answer.kind is AnswerKind.LATE or outgoing.attempts
+            if not (repeated and self._has_ended(tx, plan, outgoing.message)):
+                # before any receipt is heard, which may say more
+                self._sender.end(plan, outgoing, MessageFate.ACCEPTED)
         if piece.pdu.registered_delivery:
             key = profile.response_key(message_id)
             self._correlation.accepted(tx, plan, profile.name, key, outgoing.message, outgoing.number)
@@ -253,13 +271,23 @@ class Gateway:
         if charge is None:
             return
         step = self._desk.apply(tx, plan, charge, evidence, reason=reason, detail=detail)
+        if step.verdict is not Verdict.MOVES:
+            return
         if step.state is ChargeState.INTENDED:
             plan.retaken.append(piece)
         elif step.state in (ChargeState.REFUSED, ChargeState.NOT_CHARGED):
             self._sender.end(plan, piece.outgoing, MessageFate.REFUSED, reason)
-        elif step.state is ChargeState.IN_DOUBT and charge.state is not ChargeState.IN_DOUBT:
+        elif step.state is ChargeState.IN_DOUBT:
             self._sender.end(plan, piece.outgoing, MessageFate.IN_DOUBT)
             self._correlation.attribute(tx, plan, charge.operator, charge.number, charge.short_code)
+
+    @staticmethod
+    def _has_ended(tx: Tx, plan: Plan, message: str) -> bool:
+        """Whether a message has a final fate, or gets one by this plan."""
+        if message in plan.ended:
+            return True
+        row = tx.one(sql.MESSAGE_BY_ID, (message,))
+        return row is not None and row[4] in FINAL_FATES
 
     def _overdue(self, tx: Tx, plan: Plan) -> None:
         for charge in self._desk.overdue(tx, plan.at_us):
@@ -278,7 +306,7 @@ class Gateway:
             try:
                 self._bridge_handlers[type(message)](tx, plan, message)  # type: ignore[operator]
             except _REFUSED_TEXT as error:
-                self._keep_aside(tx, plan, type(message).__name__, str(error), _ENCODER.encode(message))
+                self._refuse(tx, plan, message, str(error))
 
     def _route(self, tx: Tx, conversation: str, org: str, number: str) -> Route | None:
         """Back the way the MO came; else the way the number last wrote; else the organisation's first."""
@@ -293,7 +321,7 @@ class Gateway:
     def _reply(self, tx: Tx, plan: Plan, reply: Reply) -> None:
         route = self._route(tx, reply.conversation, reply.org, reply.recipient)
         if route is None:
-            self._no_route(tx, plan, reply)
+            self._refuse(tx, plan, reply, _NO_ROUTE)
             return
         reason = reply.values.get("reason", "")
         self._inbox.answer(
@@ -309,7 +337,7 @@ class Gateway:
     def _send(self, tx: Tx, plan: Plan, send: Send) -> None:
         route = self._route(tx, send.conversation, send.org, send.recipient)
         if route is None:
-            self._no_route(tx, plan, send)
+            self._refuse(tx, plan, send, _NO_ROUTE)
             return
         message = self._ids.new()
         self._sender.post(
@@ -396,12 +424,26 @@ class Gateway:
         said = resolve.outcome == "charged"
         evidence = Evidence.HUMAN_CHARGED if said else Evidence.HUMAN_NOT_CHARGED
         reason = Reason.NONE if said else Reason.BY_HAND
-        self._desk.apply(tx, plan, charge, evidence, reason=reason, detail=f"{resolve.who}: {resolve.why}")
-
-    def _no_route(self, tx: Tx, plan: Plan, message: FromBridge) -> None:
-        self._keep_aside(
-            tx, plan, type(message).__name__, "no short code reaches this number", _ENCODER.encode(message)
+        step = self._desk.apply(
+            tx, plan, charge, evidence, reason=reason, detail=f"{resolve.who}: {resolve.why}"
         )
+        if charge.state is ChargeState.INTENDED and step.verdict is Verdict.MOVES:
+            self._sender.tell(plan, charge.conversation, charge.message, MessageFate.REFUSED, reason)
+
+    def _refuse(self, tx: Tx, plan: Plan, message: FromBridge, fault: str) -> None:
+        """Keep what cannot be sent; of a text that the bridge follows, tell its end."""
+        self._keep_aside(tx, plan, type(message).__name__, fault, _ENCODER.encode(message))
+        if isinstance(message, Send):
+            plan.handoff.append(
+                SmsSettled(
+                    id=self._ids.new(),
+                    conversation=message.conversation,
+                    at=plan.at_us,
+                    sms=message.id,
+                    fate=MessageFate.REFUSED,
+                    reason=Reason.REJECTED,
+                )
+            )
 
     # writing
 
@@ -436,6 +478,19 @@ class Gateway:
 
 class _ParcelId(msgspec.Struct):
     id: str
+
+
+def _id_of(body: bytes) -> str:
+    """The id of a parcel that cannot be read otherwise; empty where not even that can be."""
+    try:
+        return msgspec.json.decode(body, type=_ParcelId).id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def _is_over(plan: Plan, outgoing: Outgoing) -> bool:
+    """Whether a message was given up, by an earlier plan or by this one."""
+    return outgoing.over or any(each is outgoing for each in plan.over)
 
 
 _ANSWERS = {

@@ -17,10 +17,10 @@ from foundation.ids import Ids
 from foundation.store import Row, Tx
 from smsd.charging.desk import Desk
 from smsd.charging.states import ChargeState, Evidence
-from smsd.operators import OperatorProfile
+from smsd.operators import OperatorProfile, PriceNotSendable
 from smsd.smpp.link import Link
 from smsd.smpp.segments import split
-from smsd.work import Outgoing, Piece, Plan, Tariff
+from smsd.work import FINAL_FATES, Outgoing, Piece, Plan, Tariff
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
@@ -59,7 +59,8 @@ class Sender:
         """Write an MT, tell the dialog of it, and put it at the end of its operator's queue.
 
         Raises:
-            PriceNotSendable: where the profile cannot send the price; nothing is written.
+            PriceNotSendable: where the profile cannot send the price, or the premium text is longer than one
+                segment; nothing is written.
             TooManySegments: where the text is too long for any number of parts.
         """
         outgoing = Outgoing(
@@ -79,6 +80,10 @@ class Sender:
             charge=charge,
         )
         pieces = self.pieces(outgoing)
+        if price_ore and len(pieces) > 1:
+            raise PriceNotSendable(
+                f"operator {route.operator}: the premium text takes {len(pieces)} segments, only one may be sent"
+            )
         plan.enqueued.extend(pieces)
         plan.rows.append(
             (
@@ -191,6 +196,8 @@ class Sender:
     def tell(self, plan: Plan, conversation: str, message: str, fate: MessageFate, reason: str = "") -> None:
         """Write an MT's new fate and tell the bridge."""
         plan.fates.append((fate, reason, plan.at_us, message))
+        if fate in FINAL_FATES:
+            plan.ended.add(message)
         plan.handoff.append(
             MessageState(
                 id=self._ids.new(),
@@ -246,7 +253,8 @@ class Sender:
         if not outgoing.charge:
             if outgoing.expires_us > plan.at_us:
                 return True
-            if piece.part == 1:
+            if outgoing.message not in plan.ended:
+                plan.over.append(outgoing)
                 self.end(plan, outgoing, MessageFate.EXPIRED)
             return False
         if self._desk.start(tx, plan, outgoing.charge):

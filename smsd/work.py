@@ -6,15 +6,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from foundation.contract import FromGateway
+from foundation.contract import FromGateway, MessageFate
 from foundation.mailbox import Posted
 from foundation.store import Row
 from smsd.smpp.link import Answer, Link
 from smsd.smpp.pdu import Frame, SubmitSm
+
+
+FINAL_FATES: Final = frozenset(
+    {MessageFate.DELIVERED, MessageFate.UNDELIVERED, MessageFate.REFUSED, MessageFate.EXPIRED}
+)
 
 
 class Delivered(msgspec.Struct, frozen=True, gc=False):
@@ -87,6 +92,7 @@ class Plan:
         "alarms",
         "at_us",
         "counts",
+        "ended",
         "enqueued",
         "fates",
         "handoff",
@@ -102,6 +108,7 @@ class Plan:
         "rows",
         "submits",
         "taken",
+        "unanswered",
         "unmatched",
     )
 
@@ -111,6 +118,8 @@ class Plan:
         self.rows: list[Row] = []
         self.fates: list[Row] = []
         self.last_mo: dict[str, Row] = {}
+        # messages to which this plan gives a final fate
+        self.ended: set[str] = set()
         self.handoff: list[FromGateway] = []
         # what happens after the commit
         self.posted: list[Posted] = []
@@ -124,6 +133,8 @@ class Plan:
         self.taken: dict[str, int] = {}
         self.paused: set[str] = set()
         self.over: list[Outgoing] = []
+        # repeated because no answer came; each counts as one attempt
+        self.unanswered: list[Outgoing] = []
         self.counts: dict[tuple[str, ...], int] = {}
         self.alarms: list[tuple[str, dict[str, Any]]] = []
         # whether any receipt waits without its message; None until looked up

@@ -95,7 +95,7 @@ def read_sheet(octets: bytes, needed: Sequence[str], optional: Sequence[str] = (
         text = octets.decode("latin-1")
         line = octets.count(b"\n", 0, error.start) + 1
         notices.append(f"the file is not UTF-8 (line {line}); it was read as Latin-1")
-    header = text.partition("\n")[0]
+    header = next((line for line in text.splitlines() if line.strip()), "")
     separator = ";" if header.count(";") > header.count(",") else ","
     records = _records(text, separator)
     first = next(records, None)

@@ -186,6 +186,10 @@ class MqttCarrier:
                 await self._carry(_Connection(link), delivery)
         except aiomqtt.MqttError as error:
             self.last_error = str(error)
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # a task group tells of the lost connection rather than of the end that was asked for
+                raise asyncio.CancelledError from error
             if connected_at is None or self._clock.monotonic() - connected_at < self._settings.backoff_max_s:
                 raise
             log.warning("mqtt.lost", error=self.last_error)

@@ -10,8 +10,8 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, TypeVar
 
 import aiomqtt
 import msgspec
@@ -21,6 +21,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
+
+T = TypeVar("T")
 
 _MQTT_LOGGER = logging.getLogger("mqtt")
 # a hand-off is a dialogue of small packets: without this each one waits 40 ms for the other's acknowledgement
@@ -122,6 +124,14 @@ class MqttLink(aiomqtt.Client):
     def acknowledge(self, message: aiomqtt.Message) -> None:
         """Tell the broker that a publish is done with."""
         self._client.ack(message.mid, message.qos)
+
+    async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:
+        # aiomqtt's own uses asyncio.wait_for, which in Python 3.11 loses a cancellation that meets the answer
+        try:
+            async with asyncio.timeout(self.timeout if timeout is None else timeout):
+                return await fut
+        except TimeoutError:
+            raise aiomqtt.MqttError("the broker does not answer") from None
 
     def _on_connect(
         self,

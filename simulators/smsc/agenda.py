@@ -45,7 +45,7 @@ class Agenda:
 class Timer:
     """Runs an agenda on the event loop; `after` is called when a round of deeds is done."""
 
-    RESOLUTION_S = 0.005
+    RESOLUTION_S = 0.001
 
     def __init__(self, agenda: Agenda, loop: asyncio.AbstractEventLoop, after: Deed) -> None:
         self._agenda = agenda

@@ -228,12 +228,12 @@ def _add_faults(app: FastAPI, smsc: Smsc) -> None:
 
     @app.post("/faults")
     async def add(body: FaultsBody) -> Response:
-        if body.replace:
-            smsc.rules.clear()
-        if not smsc.rules.room_for(body.rules):
+        if not smsc.rules.room_for(body.rules, replace=body.replace):
             raise HTTPException(
                 422, f"rules: at most {smsc.settings.script.limits.rules} may stand; DELETE some"
             )
+        if body.replace:
+            smsc.rules.clear()
         smsc.rules.add(body.rules)
         return await listing()
 

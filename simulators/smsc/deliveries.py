@@ -28,7 +28,7 @@ class Receiver(Protocol):
     def request(self, pdu: DeliverSm, tag: object) -> bool: ...
 
 
-class Errand(msgspec.Struct):
+class Errand(msgspec.Struct, gc=False):
     """One deliver_sm. `account` is whose it is, empty for anybody's; `subject` is told of its fate."""
 
     pdu: DeliverSm

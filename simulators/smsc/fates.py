@@ -40,7 +40,7 @@ class Submitted(msgspec.Struct, frozen=True, gc=False):
     at_us: int
 
 
-class Taken(msgspec.Struct):
+class Taken(msgspec.Struct, gc=False):
     """One accepted message. `receipt_id` is its id as receipts write it; `length` octets of text."""
 
     submitted: Submitted

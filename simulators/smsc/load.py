@@ -192,7 +192,7 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
 class Loads:
     """The runs, one going on at a time and the latest ones kept for their reports."""
 
-    TICK_S = 0.005
+    TICK_S = 0.002
 
     def __init__(
         self,
@@ -212,7 +212,7 @@ class Loads:
 
     def begin(self, order: LoadOrder) -> Load | None:
         """Starts a run; None where one is going on."""
-        if self.current is not None:
+        if self.current is not None and self.current.state is LoadState.RUNNING:
             return None
         self._count += 1
         load = Load(str(self._count), order, self._now())
@@ -231,7 +231,8 @@ class Loads:
         now = self._now()
         load.tick(now)
         if load.state is not LoadState.RUNNING:
-            self.current = None
+            if self.current is load:
+                self.current = None
             return
         for place, digits, text in load.take_due(now, self._room()):
             self._send(load, place, digits, text)

@@ -34,7 +34,7 @@ class MessageState(StrEnum):
     UNDELIVERED = "undelivered"
 
 
-class PhoneMessage(msgspec.Struct):
+class PhoneMessage(msgspec.Struct, gc=False):
     """One message as the phone has it. `at` is UTC (RFC 3339); `from` and `to` as people write them.
 
     `price_ore` is what it is to cost; `billed` says whether that was put on the account (None: not yet).

@@ -144,9 +144,10 @@ class RuleBook:
     def __len__(self) -> int:
         return len(self._rules)
 
-    def room_for(self, specs: Sequence[RuleSpec]) -> bool:
-        """Whether so many more rules may be held."""
-        return len(self._rules) + len(specs) <= self._limit + len(self._standing)
+    def room_for(self, specs: Sequence[RuleSpec], *, replace: bool) -> bool:
+        """Whether so many may be added, or put in place of those added before."""
+        added = 0 if replace else len(self._rules) - len(self._standing)
+        return added + len(specs) <= self._limit
 
     def add(self, specs: Iterable[RuleSpec]) -> list[Rule]:
         """Puts rules before those in force, in the order given."""

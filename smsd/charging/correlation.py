@@ -14,14 +14,11 @@ from smsd.charging.desk import ChargeRow, Desk
 from smsd.charging.states import ChargeState, Evidence
 from smsd.operators import OperatorProfile, ReceiptReading
 from smsd.store import statements as sql
-from smsd.work import Plan
+from smsd.work import FINAL_FATES, Plan
 
 STRAY = "no-answer"
 """The key of a submission whose answer never came: a receipt with an unknown id may be its."""
 
-_FINAL_FATES = frozenset(
-    {MessageFate.DELIVERED, MessageFate.UNDELIVERED, MessageFate.REFUSED, MessageFate.EXPIRED}
-)
 _DECISIVE = frozenset({Evidence.RECEIPT_CHARGED, Evidence.RECEIPT_NOT_CHARGED})
 
 
@@ -78,6 +75,9 @@ class Correlation:
         for row in tx.all(sql.UNMATCHED_BY_KEY, (operator, key)):
             if row[3] and row[3] != number:
                 continue
+            if row[0] < message:
+                # ids are used again: it came before this message was made, so it speaks of another
+                continue
             self._hear(tx, plan, row, message)
 
     def stray(self, tx: Tx, plan: Plan, operator: str, message: str) -> None:
@@ -105,11 +105,10 @@ class Correlation:
             sql.UNMATCHED_BY_NUMBER, (number, operator, short_code, uuid7_time_us(charge.message))
         )
         decisive = [row for row in waiting if Evidence(row[5]) in _DECISIVE]
-        if not decisive or len({(row[2], row[5]) for row in decisive}) != 1:
+        if len({row[5] for row in decisive}) != 1 or len({row[2] for row in waiting}) != 1:
             return
         for row in waiting:
-            if row[2] == decisive[0][2]:
-                self._hear(tx, plan, row, charge.message)
+            self._hear(tx, plan, row, charge.message)
 
     def _match(self, tx: Tx, operator: str, key: str, number: str) -> Row | None:
         if not key:
@@ -150,9 +149,11 @@ class Correlation:
             charge = self._desk.of_message(tx, sms)
             if charge:
                 self._desk.apply(tx, plan, charge, evidence, reason=reason, detail=detail)
-        if fate is MessageFate.ACCEPTED or before in _FINAL_FATES:
+        if fate is MessageFate.ACCEPTED or before in FINAL_FATES or sms in plan.ended:
             return
         plan.fates.append((fate, reason, plan.at_us, sms))
+        if fate in FINAL_FATES:
+            plan.ended.add(sms)
         plan.handoff.append(
             MessageState(
                 id=self._ids.new(),

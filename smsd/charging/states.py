@@ -83,6 +83,7 @@ MOVES: Final[dict[tuple[ChargeState, Evidence], ChargeState]] = {
     (S.INTENDED, E.START): S.SENDING,
     (S.INTENDED, E.TOO_LATE): S.NOT_CHARGED,
     (S.INTENDED, E.HUMAN_NOT_CHARGED): S.NOT_CHARGED,
+    (S.INTENDED, E.ANSWER_ACCEPTED): S.ACCEPTED,  # told "later" by a stray nack, yet the SMSC has it
     (S.SENDING, E.ANSWER_ACCEPTED): S.ACCEPTED,
     (S.SENDING, E.ANSWER_REFUSED): S.REFUSED,
     (S.SENDING, E.ANSWER_LATER): S.INTENDED,
@@ -114,6 +115,8 @@ CONTRADICTIONS: Final[frozenset[tuple[ChargeState, Evidence]]] = frozenset(
         (S.NOT_CHARGED, E.ANSWER_ACCEPTED),
         (S.REFUSED, E.RECEIPT_CHARGED),
         (S.REFUSED, E.ANSWER_ACCEPTED),
+        (S.ACCEPTED, E.ANSWER_ACCEPTED),  # two messages of one charge were accepted
+        *((state, says) for state in (S.REFUND_DUE, S.REFUNDED) for says in _SAYS_NOT),
         (S.INTENDED, E.RECEIPT_CHARGED),
         (S.INTENDED, E.REPORT_CHARGED),
         (S.INTENDED, E.HUMAN_CHARGED),

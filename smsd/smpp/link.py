@@ -360,10 +360,11 @@ class Link:
                         self.last_error = reason
                 case _:
                     answers.extend(answers_of(event))
-        if requests:
-            self._listener.on_requests(self, requests)
+        # answers first: a receipt read together with its submit_sm_resp then finds its message id
         if answers:
             self._listener.on_answers(self, answers)
+        if requests:
+            self._listener.on_requests(self, requests)
         if not wire.session.pending:
             self._drained.set()
         if isinstance(events[-1], Closed) and wire is self._wire:

@@ -134,10 +134,10 @@ class ServerConnection:
                     requests.append(frame)
                 case _:
                     answers.extend(answers_of(event))
-        if requests:
-            handler.on_requests(self, requests)
         if answers:
             handler.on_answers(self, answers)
+        if requests:
+            handler.on_requests(self, requests)
         if isinstance(events[-1], Closed):
             handler.on_closed(self, events[-1].reason)
 

@@ -104,6 +104,11 @@ class Session:
         return len(self._asked)
 
     @property
+    def enquiring(self) -> bool:
+        """Whether an enquire_link is out and nothing was heard since."""
+        return self._timers.dead is not None
+
+    @property
     def has_data(self) -> bool:
         """Whether `data_to_send` would give anything."""
         return bool(self._out)
@@ -126,7 +131,7 @@ class Session:
         """When `tick` has something to do, or None."""
         if self.state is State.CLOSED:
             return None
-        ours, window = self._timers.next(), self._window.next_expiry()
+        ours, window = self._timers.next(), self._timers.overdue(self._window.next_expiry())
         if ours is None or window is None:
             return window if ours is None else ours
         return min(ours, window)
@@ -198,6 +203,14 @@ class Session:
             self._move(Cause.UNBIND_ASKED)
             self._timers.unbinding(now)
 
+    def stop_listening(self) -> None:
+        """Nothing will be fed for a while, by our own choice: no timer runs against the other side."""
+        self._timers.stop_listening()
+
+    def listen_again(self, now: float) -> None:
+        """What lies unread comes now; timers run against the other side again a moment later."""
+        self._timers.listen_again(now)
+
     # --- what the transport tells --------------------------------------------------------------------
 
     def receive_data(self, data: bytes, now: float) -> None:
@@ -222,9 +235,11 @@ class Session:
         self._now = now
         if self.state is State.CLOSED:
             return
-        for pending in self._window.expired(now):
-            self._give_up(pending)
         timers = self._timers
+        expiry = timers.overdue(self._window.next_expiry())
+        if expiry is not None and expiry <= now:
+            for pending in self._window.expired(now):
+                self._give_up(pending)
         if timers.bind is not None and timers.bind <= now:
             self._close(f"not bound within {self._settings.bind_timeout_s:g} s")
         elif timers.unbind is not None and timers.unbind <= now:

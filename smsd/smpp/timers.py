@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+CATCH_UP_S: Final = 5.0
+"""How long what lay unread may take to be read once we listen again."""
 
 
 class SessionSettings(msgspec.Struct, frozen=True):
@@ -27,16 +32,29 @@ class Timers:
     """The times of one session. `bind` and `unbind` are deadlines, set while they matter.
 
     An enquire_link unanswered for the response timer, but for one interval at most, means a dead link,
-    unless something else was heard since it was sent.
+    unless something else was heard since it was sent. While we do not listen nobody is judged by their
+    silence, nor for a moment after: what they said may lie unread in the socket.
     """
 
-    __slots__ = ("_active", "_enquired", "_heard", "_settings", "bind", "bound", "unbind")
+    __slots__ = (
+        "_active",
+        "_deaf",
+        "_enquired",
+        "_heard",
+        "_judge_from",
+        "_settings",
+        "bind",
+        "bound",
+        "unbind",
+    )
 
     def __init__(self, settings: SessionSettings, now: float) -> None:
         self._settings = settings
         self._heard = now
         self._active = now
         self._enquired: float | None = None
+        self._deaf = False
+        self._judge_from = now
         self.bind: float | None = now + settings.bind_timeout_s
         self.unbind: float | None = None
         self.bound = False
@@ -45,6 +63,20 @@ class Timers:
         """A whole PDU came."""
         self._heard = now
         self._enquired = None
+
+    def stop_listening(self) -> None:
+        """From now on nothing is read."""
+        self._deaf = True
+
+    def listen_again(self, now: float) -> None:
+        """Reading goes on."""
+        self._deaf = False
+        self._judge_from = now + min(CATCH_UP_S, self._settings.response_timeout_s)
+        self.heard(now)
+
+    def overdue(self, deadline: float | None) -> float | None:
+        """When somebody's silence until this deadline may be held against them; None not now."""
+        return None if deadline is None or self._deaf else max(deadline, self._judge_from)
 
     def active(self, now: float) -> None:
         """A short message or its answer went or came."""
@@ -79,7 +111,7 @@ class Timers:
     @property
     def dead(self) -> float | None:
         """When the link is dead, where an enquire_link is out."""
-        return None if self._enquired is None else self._enquired + self.patience_s
+        return self.overdue(None if self._enquired is None else self._enquired + self.patience_s)
 
     @property
     def enquire(self) -> float | None:

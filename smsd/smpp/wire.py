@@ -218,8 +218,11 @@ class Wire(asyncio.Protocol):
         if wanted is not self._reading:
             self._reading = wanted
             if wanted:
+                session.listen_again(self._clock.monotonic())
                 transport.resume_reading()
+                self._arm()
             else:
+                session.stop_listening()
                 transport.pause_reading()
 
     def _arm(self) -> None:
@@ -232,10 +235,13 @@ class Wire(asyncio.Protocol):
                 return
             self._timer.cancel()
         self._armed_for = deadline
-        self._timer = self._loop.call_later(max(0.0, deadline - self._clock.monotonic()), self._tick)
+        self._timer = self._loop.call_later(max(0.0, deadline - self._clock.monotonic()), self.tick)
 
-    def _tick(self) -> None:
-        self._timer = None
+    def tick(self) -> None:
+        """The timer fired; see to what is due by the clock."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self.session.tick(self._clock.monotonic())
         self._settle()
         self._arm()

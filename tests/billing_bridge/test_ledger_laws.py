@@ -25,9 +25,7 @@ NUMBERS = ["+4799999901", "+4799999902", "+4799999903"]
 def end_state(world: World) -> dict[str, list[tuple[Any, ...]]]:
     """All that must not depend on the order in which a gateway's words come."""
     return {
-        "balances": world.rows(
-            "SELECT account, sum(amount_ore) FROM entries GROUP BY account ORDER BY account"
-        ),
+        "balances": sorted(world.balances().items()),
         "standings": world.rows("SELECT * FROM standings ORDER BY invoice"),
         "payments": world.rows("SELECT id, state, contradicted FROM payments ORDER BY id"),
         "evidence": world.rows("SELECT id, outcome FROM evidence ORDER BY id"),

@@ -86,6 +86,12 @@ class Desk:
         await self.courier.on_acks([self.by_body[body] for body in bodies])
 
     async def stored(self, peer: str = BRIDGE) -> list[str]:
+        """What waits in the store, after the courier settled what it may."""
+        await self.courier.tick()
+        return await self.unsettled(peer)
+
+    async def unsettled(self, peer: str = BRIDGE) -> list[str]:
+        """What waits in the store."""
         rows = await self.store.run(lambda tx: self.outbox.waiting(tx, peer, 0, 1000))
         return [row.body.decode() for row in rows]
 
@@ -306,7 +312,7 @@ async def test_where_the_store_fails_acknowledgements_are_settled_later(
         await desk.ack("1", "2")
         with pytest.raises(StoreFailed):
             await desk.courier.tick()
-    assert await desk.stored() == ["1", "2"]
+    assert await desk.unsettled() == ["1", "2"]
     await desk.courier.tick()
     assert await desk.stored() == []
 
@@ -349,3 +355,32 @@ async def test_memory_holds_a_bounded_line_and_the_store_the_rest(store: Store) 
         assert len(peer.line) <= 4
     assert seen == [str(number) for number in range(1, 41)]
     assert desk.courier.waiting == 0
+
+
+async def test_a_running_courier_ends_though_it_is_woken_at_the_same_moment(store: Store) -> None:
+    desk = Desk(store, tick_s=100)
+    running = asyncio.create_task(desk.courier.run())
+    while not desk.courier._started:
+        await store.run(lambda _tx: None)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    running.cancel()
+    desk.courier._wake.set()
+    await asyncio.wait_for(asyncio.wait([running]), 10)
+    assert running.cancelled()
+
+
+async def test_acknowledged_parcels_are_settled_together_and_at_the_end(store: Store) -> None:
+    desk = Desk(store, settle_at=3, tick_s=100)
+    running = asyncio.create_task(desk.courier.run())
+    while not desk.courier._started:
+        await store.run(lambda _tx: None)
+    await desk.send(4)
+    await desk.ack("1", "2")
+    assert await desk.unsettled() == ["1", "2", "3", "4"]
+    await desk.ack("3")
+    assert await desk.unsettled() == ["4"]
+    await desk.ack("4")
+    running.cancel()
+    await asyncio.wait_for(asyncio.wait([running]), 10)
+    assert await desk.unsettled() == []

@@ -122,6 +122,7 @@ async def live(steps: list[tuple[str, int]], folder: Path) -> None:
             assert [effect for effect in effects if effect[0] == gateway.name] == numbers(
                 gateway.name, world.posted[which]
             )
+            await gateway.courier.tick()
             assert await gateway.store.run(gateway.outbox.counts) == {}
     finally:
         for side in (*world.gateways, world.bridge):

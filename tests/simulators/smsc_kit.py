@@ -21,11 +21,15 @@ PRICE_TAG = 0x1403
 
 
 class Esme:
-    """A bind that notes what comes. `reply` makes the submit_sm answering an MO; `holds` answers nothing."""
+    """A bind that notes what comes, and in `taken` the MOs it answered.
+
+    `reply` makes the submit_sm that answer an MO; with `holds` nothing is answered.
+    """
 
     def __init__(self, link: Link | None = None) -> None:
         self.link = link
         self.mos: list[DeliverSm] = []
+        self.taken: list[DeliverSm] = []
         self.receipts: list[DeliverSm] = []
         self.answers: list[Answer] = []
         self.order: list[str] = []
@@ -49,6 +53,7 @@ class Esme:
                 continue
             link.respond(frame, self.status)
             if not receipt:
+                self.taken.append(frame.pdu)
                 for number, submit in enumerate(self.reply(frame.pdu)):
                     assert link.submit(submit, f"reply {number}")
         self._changed.set()
@@ -75,6 +80,10 @@ class Esme:
 
     def texts(self) -> list[str]:
         return [read_content(mo, Coding.GSM7).text for mo in self.mos]
+
+    def taken_texts(self) -> list[str]:
+        """Of the MOs that were answered."""
+        return [read_content(mo, Coding.GSM7).text for mo in self.taken]
 
     def receipt_texts(self) -> list[str]:
         return [receipt.short_message.decode("latin-1") for receipt in self.receipts]

@@ -10,9 +10,10 @@ import httpx
 import pytest
 from smsc_kit import bound, eventually, free, premium, settings_of
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from simulators.smsc.app import Simulator, running
+from simulators.smsc.phones import Direction, PhoneMessage, Watcher
 from smsd.smpp.pdu import DeliverSm
 
 
@@ -184,6 +185,22 @@ async def test_a_body_that_is_no_json_is_refused(control: httpx.AsyncClient) -> 
     assert answer.status_code == 422
 
 
+async def test_rules_beyond_the_limit_are_refused_and_change_nothing() -> None:
+    rules = [{"name": str(number), "err": "1"} for number in range(3)]
+    async with (
+        running(settings_of(limits={"rules": 4})) as simulator,
+        httpx.AsyncClient(base_url=simulator.control_url) as control,
+    ):
+        first = await control.post("/faults", json={"rules": rules})
+        second = await control.post("/faults", json={"rules": rules})
+        replaced = await control.post("/faults", json={"rules": rules * 2, "replace": True})
+        left = [entry["rule"].get("name") for entry in (await control.get("/faults")).json()["rules"]]
+
+    assert [answer.status_code for answer in (first, second, replaced)] == [200, 422, 422]
+    assert "at most 4" in second.json()["detail"]
+    assert left[:3] == ["0", "1", "2"]
+
+
 async def test_a_full_queue_says_try_later() -> None:
     async with (
         running(settings_of(limits={"queue": 2})) as simulator,
@@ -235,6 +252,31 @@ async def test_a_watcher_that_leaves_is_forgotten(simulator: Simulator) -> None:
         assert len(simulator.smsc.watched) == 1
 
     await eventually(lambda: asyncio.sleep(0), lambda _: not simulator.smsc.watched)
+
+
+async def test_a_watcher_too_slow_to_follow_looks_anew() -> None:
+    watcher = Watcher(limit=2)
+    message = PhoneMessage("1", Direction.MT, "hei", 0, None, "", "2030", "+4799999999")
+    watcher.offer(message)
+    watcher.offer(message)
+    assert await watcher.next() == [message, message]
+
+    for _ in range(3):
+        watcher.offer(message)
+
+    assert await watcher.next() == []
+    watcher.offer(message)
+    assert await watcher.next() == [message]
+
+
+async def test_stopping_ends_watching(simulator: Simulator) -> None:
+    url = simulator.control_url.replace("http", "ws") + "/phones/+4799999999/live"
+    async with connect(url) as live, asyncio.timeout(5):
+        await live.recv()
+        await simulator.stop()
+        with pytest.raises(ConnectionClosed):
+            await live.recv()
+    await simulator.start()
 
 
 async def test_other_web_sites_may_neither_watch_nor_ask(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from typing import Any
 
 import httpx
@@ -72,6 +74,29 @@ async def test_a_text_put_off_by_the_esme_comes_again() -> None:
         seen = len(esme.mos)
         await esme.until(lambda: len(esme.mos) > seen)
         await eventually(lambda: phone(control), lambda messages: messages[0]["state"] == "refused")
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_no_text_is_lost_whatever_the_binds_do(
+    simulator: Simulator, control: httpx.AsyncClient, seed: int
+) -> None:
+    chance = random.Random(seed)
+    wanted = {f"text {number}" for number in range(60)}
+    answered: set[str] = set()
+    for text in sorted(wanted):
+        await mo(control, text)
+        if chance.random() < 0.15:
+            async with bound(simulator.port) as esme:
+                esme.holds = chance.random() < 0.5
+                await esme.until(lambda: bool(esme.mos))
+            answered.update(esme.taken_texts())
+    async with bound(simulator.port) as esme:
+        await esme.until(lambda: not simulator.smsc.deliveries.under_way or bool(esme.mos))
+        await esme.send(free())
+        await eventually(lambda: asyncio.sleep(0), lambda _: not simulator.smsc.deliveries.under_way)
+    answered.update(esme.taken_texts())
+
+    assert answered == wanted, f"seed {seed}"
 
 
 async def test_no_more_than_the_window_is_unanswered() -> None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from simulators.smsc.settings import IdFormat, PriceCarrier, ScriptError, read_accounts, read_script
+import simulators
+from simulators.smsc.settings import (
+    EFFECTS,
+    IdFormat,
+    PriceCarrier,
+    Script,
+    ScriptError,
+    read_accounts,
+    read_script,
+)
 
 TOML = """
 alphabet = "latin1"
@@ -73,3 +83,24 @@ def test_an_account_that_smpp_cannot_carry_is_refused_without_the_password(word:
         read_accounts([word])
 
     assert "ninechars" not in str(caught.value)
+
+
+def test_the_readmes_script_is_valid_and_changes_every_key_it_shows(tmp_path: Path) -> None:
+    readme = (Path(simulators.__file__).parent / "README.md").read_text()
+    [block] = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    (tmp_path / "script.toml").write_text(block)
+
+    script = read_script(tmp_path / "script.toml")
+
+    usual = Script()
+    assert len(script.rules) == 1
+    for table in ("price", "ids", "receipts", "limits"):
+        shown, plain = getattr(script, table).model_dump(), getattr(usual, table).model_dump()
+        same = {name for name, value in shown.items() if value == plain[name]}
+        assert same <= {"carrier"}, f"{table} shows these as they are by default"
+
+
+def test_the_readme_names_every_effect_of_a_rule() -> None:
+    readme = (Path(simulators.__file__).parent / "README.md").read_text()
+
+    assert {name for name in EFFECTS if f"`{name}`" not in readme} == set()

@@ -72,9 +72,7 @@ class Side:
     many acknowledgements are dropped unread.
     """
 
-    def __init__(
-        self, name: str, path: Path, clock: ManualClock, *, runner: Runner | None = None
-    ) -> None:
+    def __init__(self, name: str, path: Path, clock: ManualClock, *, runner: Runner | None = None) -> None:
         self.name = name
         self.clock = clock
         self.store = make_store(path, runner)
@@ -154,6 +152,8 @@ class Side:
     async def until_settled(self) -> None:
         """Wait until the other side has acknowledged everything, and the store knows."""
         await self.until(lambda: self.courier.waiting == 0)
+        await self.courier.tick()
+        await self.courier.tick()
         assert await self.store.run(self.outbox.counts) == {}
 
     async def _notify(self) -> None:

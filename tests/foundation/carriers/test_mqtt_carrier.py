@@ -19,6 +19,7 @@ from programs import need
 from structlog.testing import capture_logs
 
 from foundation.carriers.mqtt import MqttCarrier, MqttSettings
+from foundation.carriers.mqtt_link import MqttLink, connected
 
 pytestmark = pytest.mark.real
 FAST = {"backoff_first_s": 0.02, "backoff_max_s": 0.1, "retry_s": 0.01, "retry_max_s": 0.05}
@@ -353,3 +354,34 @@ async def test_cancelling_while_the_broker_does_not_answer_ends_at_once(tmp_path
     server.close()
     await server.wait_closed()
     await side.store.close()
+
+
+async def test_a_cancellation_that_meets_the_brokers_answer_is_not_lost(broker: Mosquitto) -> None:
+    link = MqttLink(MqttSettings(host="127.0.0.1", port=broker.port), "somebody", None)
+    async with connected(link):
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        waiting = asyncio.create_task(link._wait_for(answer, 5))
+        await asyncio.sleep(0)
+        answer.set_result("in time, but nobody wants it any more")
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+        silence: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        with pytest.raises(aiomqtt.MqttError, match="does not answer"):
+            await link._wait_for(silence, 0)
+
+
+async def test_a_carrier_ends_when_told_though_the_broker_dies_at_the_same_moment(
+    world: World, broker: Mosquitto
+) -> None:
+    for moment in range(8):
+        side = world.side(f"side-{moment}")
+        carrier = await world.run(side, "gateway", retry_max_s=1.0)
+        await eventually(lambda carrier=carrier: carrier.healthy)
+        broker.kill()
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        world.tasks[-1].cancel()
+        await asyncio.wait_for(asyncio.wait([world.tasks[-1]]), LONG_S)
+        assert world.tasks[-1].cancelled()
+        broker.start()

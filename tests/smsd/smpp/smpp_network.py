@@ -12,13 +12,14 @@ from types import TracebackType
 import pytest
 import uvloop
 
-from foundation.clock import SystemClock
+from foundation.clock import Clock, SystemClock
 from smsd.smpp import pdu as p
 from smsd.smpp.answers import Answer
 from smsd.smpp.constants import CommandId
 from smsd.smpp.link import Link, LinkSettings, LinkState
 from smsd.smpp.server import ServerConnection, SmppServer
 from smsd.smpp.session import SessionSettings
+from smsd.smpp.wire import Wire
 
 
 def on_both_loops(test: Callable[..., Coroutine[None, None, None]]) -> Callable[..., None]:
@@ -40,6 +41,21 @@ PATIENCE_S = 10.0
 """How long a test waits for what must come; never waited out where all is well."""
 
 BIND = p.Bind(CommandId.BIND_TRANSCEIVER, "smsd", "secret")
+
+
+class SteppedClock(SystemClock):
+    """A clock that a test can put forward."""
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._ahead_s
+
+    def step(self, wire: Wire, seconds: float) -> None:
+        """Put the clock forward and let a wire's timer fire."""
+        self._ahead_s += seconds
+        wire.tick()
 
 
 class Watched:
@@ -145,7 +161,7 @@ class Network:
         async with asyncio.timeout(PATIENCE_S):
             await self._stack.aclose()
 
-    def start_link(self, *, connect: object = None, **settings: object) -> Link:
+    def start_link(self, *, connect: object = None, clock: Clock | None = None, **settings: object) -> Link:
         given = {
             "name": "test",
             "host": "127.0.0.1",
@@ -158,7 +174,7 @@ class Network:
         link = Link(
             LinkSettings(**given),
             self.listener,
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             random=random.Random(1),
             connect=connect,
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smpp_network import BIND, Network, on_both_loops, quick
+from smpp_network import BIND, Network, SteppedClock, on_both_loops, quick
 from smpp_samples import DELIVER, SUBMIT
 
 from foundation.clock import SystemClock
@@ -291,6 +291,39 @@ async def test_nothing_is_read_while_reading_is_paused():
 
 
 @on_both_loops
+async def test_a_long_pause_costs_neither_the_link_nor_the_answers():
+    clock = SteppedClock()
+    async with Network() as net:
+        link = await net.bound(clock=clock)
+        link.pause_reading()
+        link.submit(SUBMIT, "tag")
+        await net.smsc.until(lambda: net.smsc.frames)
+        for _ in range(10):
+            clock.step(link._wire, 60)
+        assert (link.state, net.listener.answers) == (LinkState.BOUND, [])
+        link.resume_reading()
+        await net.listener.until(lambda: net.listener.answers)
+        assert by_tag(net.listener.answers) == {"tag": AnswerKind.ANSWERED}
+        assert link.binds == 1
+
+
+@on_both_loops
+async def test_an_answer_is_told_before_what_was_read_together_with_it():
+    async with Network() as net:
+        net.smsc.answering = False
+        link = await net.bound()
+        link.submit(SUBMIT, "tag")
+        await net.smsc.until(lambda: net.smsc.frames)
+        order = []
+        net.listener.on_answers = lambda link, answers: order.append("answers")
+        net.listener.on_requests = lambda link, frames: order.append("requests") or net.listener.changed()
+        net.smsc.conn.request(DELIVER, "receipt")
+        net.smsc.conn.respond(net.smsc.frames[0], p.SubmitSmResp("id"))
+        await net.listener.until(lambda: "requests" in order)
+        assert order == ["answers", "requests"]
+
+
+@on_both_loops
 async def test_a_pause_outlasts_the_connection():
     async with Network() as net:
         link = await net.bound()
@@ -443,22 +476,26 @@ async def test_an_unbind_from_the_smsc_is_answered_and_the_link_comes_back():
 
 @on_both_loops
 async def test_a_link_enquires_in_silence_and_stays():
+    clock = SteppedClock()
     async with Network() as net:
-        link = await net.bound(enquire_link_s=0.02)
+        link = await net.bound(clock=clock)
         wire = link._wire
-        before = wire.session._sequence
-        heard = asyncio.Event()
-        receive = wire.session.receive_data
+        for _ in range(3):
+            clock.step(wire, 20)
+            assert wire.session.enquiring
+            link.submit(SUBMIT, "fence")
+            await net.listener.until(lambda: net.listener.answers)
+            assert not wire.session.enquiring
+            net.listener.answers.clear()
+        assert (link.state, link.binds, link.faults) == (LinkState.BOUND, 1, 0)
 
-        def watching(data, now):
-            receive(data, now)
-            if wire.session._sequence >= before + 3:
-                heard.set()
 
-        wire.session.receive_data = watching
-        async with asyncio.timeout(10):
-            await heard.wait()
-        assert link.state is LinkState.BOUND
+@on_both_loops
+async def test_a_timer_fires_by_itself():
+    async with Network() as net:
+        link = await net.bound(inactivity_s=0.02)
+        await net.listener.until(lambda: link.binds == 2)
+        assert (LinkState.DOWN, "unbound") in net.listener.states
 
 
 @on_both_loops

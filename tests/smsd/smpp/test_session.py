@@ -622,6 +622,29 @@ def test_work_puts_off_the_unbind_for_want_of_work():
         play.after(1).sends(F(sequence + 1, 0, p.Unbind()))
 
 
+def test_no_timer_runs_against_the_other_side_while_we_do_not_listen():
+    with esme(enquire_link_s=20, response_timeout_s=60) as play:
+        submitted(play, "a")
+        play.session.stop_listening()
+        play.after(20).sends(F(3, 0, p.EnquireLink()))
+        assert play.session.next_deadline() is None
+        play.after(600).quiet()
+        play.session.listen_again(play.now)
+        assert play.session.next_deadline() == play.now + 5
+        play.comes(p.EnquireLinkResp(), 3).comes(OK, 2).tells(Answered("a", F(2, 0, OK)))
+
+
+def test_what_was_not_said_while_we_did_not_listen_is_held_against_them_a_moment_later():
+    with esme(enquire_link_s=20, response_timeout_s=60) as play:
+        submitted(play, "a")
+        play.session.stop_listening()
+        play.after(100).sends(F(3, 0, p.EnquireLink()))
+        play.session.listen_again(play.now)
+        play.after(4.9).quiet().after(0.1).tells(TimedOut("a"))
+        play.after(15).sends(F(4, 0, p.EnquireLink()))
+        play.after(20).tells(Closed("dead link: no answer to enquire_link within 20 s"))
+
+
 # --- the end ---------------------------------------------------------------------------------------
 
 

@@ -74,8 +74,13 @@ TRIGGERS = [
     ),
     *_kept("evidence", "id = NEW.id"),
     *_kept("withdrawals", "number = NEW.number AND org = NEW.org AND id = NEW.id"),
-    *_never_gone(
-        "payments", "id = NEW.id OR (state = 'pending' AND NEW.state = 'pending' AND invoice = NEW.invoice)"
+    *_never_gone("payments", "id = NEW.id"),
+    _refuse(
+        "payments",
+        "INSERT",
+        "one charge of an invoice at a time",
+        "NEW.state = 'pending' AND EXISTS "
+        "(SELECT 1 FROM payments WHERE state = 'pending' AND invoice = NEW.invoice)",
     ),
     _refuse(
         "payments",

@@ -103,6 +103,6 @@ lock: $(VENV)/.made ## write the lock files anew; UPGRADE=1 takes the newest ver
 	@$(PIP_COMPILE) --output-file requirements/dev.lock --extra dev --constraint requirements/runtime.lock pyproject.toml
 
 .PHONY: clean
-clean: ## away with .venv, caches and the default configuration's stores
-	@rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist var
+clean: ## away with .venv and all caches; stores in var/ stay
+	@rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -53,7 +53,7 @@ class Bridge:
 
     def configure(self, settings: BridgeSettings) -> None:
         """Take new settings; call `synchronise` with the next transaction."""
-        self._settings = settings
+        self.settings = settings
         self._organisations = {organisation.code: organisation for organisation in settings.organisations}
 
     def synchronise(self, tx: Tx) -> None:
@@ -63,7 +63,7 @@ class Bridge:
             s.KEEP_FEE,
             [
                 (organisation.code, fee.category, fee.amount_kr * KRONE_ORE, int(fee.active), place)
-                for organisation in self._settings.organisations
+                for organisation in self.settings.organisations
                 for place, fee in enumerate(organisation.billing.fees)
             ],
         )
@@ -75,7 +75,7 @@ class Bridge:
         in the conversation and logged, never raised.
         """
         turn = Turn(
-            limits=self._settings.limits,
+            limits=self.settings.limits,
             organisations=self._organisations,
             ids=self._ids,
             now_us=self._clock.now_us(),

@@ -77,7 +77,11 @@ class BridgeDaemon:
         self._inbox = Inbox()
         self._outbox = Outbox()
         self._courier = Courier(
-            store, self._outbox, carrier, clock, CourierSettings(retry_s=settings.handoff.retry_s, settle_at=256)
+            store,
+            self._outbox,
+            carrier,
+            clock,
+            CourierSettings(retry_s=settings.handoff.retry_s, settle_at=256),
         )
         self.bridge = Bridge(settings, ids, clock)
         self.parcels = 0
@@ -110,10 +114,15 @@ class BridgeDaemon:
         """Take new settings from the next batch on.
 
         Raises:
-            StoreFailed: the old settings stand in the store; try again.
+            StoreFailed: the old settings stand; try again.
         """
+        before = self.bridge.settings
         self.bridge.configure(settings)
-        await self._store.run(self.bridge.synchronise)
+        try:
+            await self._store.run(self.bridge.synchronise)
+        except StoreFailed:
+            self.bridge.configure(before)
+            raise
 
     async def on_parcels(self, bodies: list[bytes]) -> list[str]:
         """Take parcels, in one transaction; the ids that are committed, now or before.

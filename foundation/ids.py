@@ -38,3 +38,9 @@ class Ids:
 def uuid7_time_us(value: str) -> int:
     """When an id was made, UTC microseconds (whole milliseconds)."""
     return int(value[:8] + value[9:13], _HEX) * 1000
+
+
+def uuid7_floor(at_us: int) -> str:
+    """No id made at this time or later, UTC microseconds, sorts before this; no id itself."""
+    stamp = f"{max(0, at_us) // 1000:012x}"
+    return f"{stamp[:8]}-{stamp[8:]}-"

@@ -12,9 +12,9 @@ import shlex
 import signal
 import sqlite3
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 import uvloop
@@ -31,7 +31,7 @@ from simulators.smsc.phones import Direction, MessageState, PhoneMessage
 from simulators.smsc.smsc import Smsc
 from simulators.stage import Stage, StageError, free_port, import_register, refuse_taken, simulated
 from smsd.daemon import Daemon
-from smsd.settings import Settings
+from smsd.settings import Settings, load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -39,8 +39,11 @@ _FAILED = 1
 _WRONG = 2
 _LOOK_EVERY_S = 0.1
 _PHONES_SHOWN = 100
+_REMEMBERED = 50_000
 _STOP_S = 2.5
 _ORE_PER_KR = 100
+_DEFAULT = Path("config/smsd.toml")
+_EXPECTED = (StageError, StoreRefused, CannotListenError, LedgerDamagedError, OSError)
 
 
 class Conversation:
@@ -50,6 +53,7 @@ class Conversation:
         self._smsc = smsc
         self._console = console
         self._shown: set[str] = set()
+        self._since = ""
         self._open: dict[str, PhoneMessage] = {}
 
     async def follow(self) -> None:
@@ -64,8 +68,16 @@ class Conversation:
         for place, phone in enumerate(self._smsc.phones.recent()):
             if place >= _PHONES_SHOWN:
                 break
-            fresh += [message for message in phone.messages if message.id not in self._shown]
-        for message in sorted(fresh, key=lambda each: each.at):
+            fresh += [
+                message
+                for message in phone.messages
+                if message.at >= self._since and message.id not in self._shown
+            ]
+        fresh.sort(key=lambda message: message.at)
+        if len(self._shown) > _REMEMBERED and fresh:
+            self._since = fresh[0].at
+            self._shown.clear()
+        for message in fresh:
             self._shown.add(message.id)
             self._tell(message)
             if message.price_ore and message.billed is None:
@@ -132,7 +144,7 @@ def _where(stage: Stage, settings: Settings, variables: Mapping[str, str]) -> st
         f"metrics      http://127.0.0.1:{stage.metrics}/metrics",
         f"control API  {control}/ledger, /phones/+4742000001, POST /mo, POST /faults",
         "",
-        f"text from the phone's page, for example   {word} Ola Nordmann ola@example.org   or   {word} BETAL 50",
+        f"text from the phone's page: {word} Ola Nordmann ola@example.org, or {word} BETAL 50",
         f"or:  curl -s {control}/mo -H 'content-type: application/json' -d '{example}'",
         f"then:  {before}.venv/bin/smsd dialog{given}",
         f"       {before}.venv/bin/smsd charges{given}",
@@ -173,13 +185,6 @@ async def _play(stage: Stage, settings: Settings, variables: Mapping[str, str], 
     console.print("stopped; the stores are kept, the next start goes on with them")
 
 
-_DEFAULT = Path("config/smsd.toml")
-
-
-def _port(given: int) -> int:
-    return given or free_port()
-
-
 @app.command()
 def run(
     *,
@@ -193,41 +198,57 @@ def run(
     web: Annotated[int | None, typer.Option(help="The web site's port; 0 picks one.")] = None,
 ) -> None:
     """A simulated operator, the gateway and the bridge on this machine, until Ctrl-C."""
-    console = Console(soft_wrap=True)
     try:
-        plain, _ = Stage(config, None, 0, 0, 0, 0).settle()
+        plain = load(config)
         stage = Stage(
             config,
             var,
-            _port(_first_port(plain) if port is None else port),
-            _port(control),
-            _port(_port_of(plain.metrics.listen, 9030) if metrics is None else metrics),
-            _port(_port_of(plain.web.listen, 8030) if web is None else web),
+            (plain.operators[0].port if port is None else port) or free_port(),
+            control or free_port(),
+            (_port_of(plain.metrics.listen, 9030) if metrics is None else metrics) or free_port(),
+            (_port_of(plain.web.listen, 8030) if web is None else web) or free_port(),
         )
-        refuse_taken(stage.ports)
-        settings, variables = stage.settle()
-        if not settings.runs_bridge:
-            raise StageError(
-                f"{config}: this start wants [bridge] and handoff.carrier = \"local\"; "
-                "run smsd and billing-bridge apart for anything else"
-            )
-        os.environ.update(variables)  # the daemon reads the bridge's settings by itself
-        configure("warning", "console" if sys.stderr.isatty() else settings.log.format)
-        _take_over(stage, settings, variables, console)
-        uvloop.run(_play(stage, settings, variables, console))
+        _run(stage)
     except ConfigurationError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(_WRONG) from None
-    except (StageError, StoreRefused, LedgerDamagedError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(_FAILED) from None
-    except* (StoreRefused, CannotListenError) as group:
-        typer.echo("\n".join(str(error) for error in group.exceptions), err=True)
-        raise typer.Exit(_FAILED) from None
+        _fail([error], _WRONG)
+    except _EXPECTED as error:
+        _fail([error])
+    except KeyboardInterrupt:
+        # before anything runs that would have to be stopped
+        raise typer.Exit from None
+    except BaseExceptionGroup as group:
+        expected, others = group.split(_EXPECTED)
+        if expected is None or others is not None:
+            raise
+        _fail(_leaves(expected))
 
 
-def _first_port(settings: Settings) -> int:
-    return settings.operators[0].port if settings.operators else 2775
+def _run(stage: Stage) -> None:
+    refuse_taken(stage.ports)
+    settings, variables = stage.settle()
+    if not settings.runs_bridge:
+        raise StageError(
+            f'{stage.config}: this start wants [bridge] and handoff.carrier = "local"; '
+            "run smsd and billing-bridge apart for anything else"
+        )
+    os.environ.update(variables)  # the daemon reads the bridge's settings by itself
+    configure("warning", "console" if sys.stderr.isatty() else settings.log.format)
+    console = Console(soft_wrap=True)
+    _take_over(stage, settings, variables, console)
+    uvloop.run(_play(stage, settings, variables, console))
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+def _fail(errors: Sequence[BaseException], status: int = _FAILED) -> NoReturn:
+    for error in errors:
+        typer.echo(str(error), err=True)
+    raise typer.Exit(status)
 
 
 def _port_of(listen: str | None, otherwise: int) -> int:

@@ -182,6 +182,8 @@ class Engine:
         self._apply(plan)
         await self._read_back()
         if any(isinstance(item, Tick) for item in batch):
+            for queue in self._queues.values():
+                queue.retry_held()
             await self._look_for_parcels()
 
     async def _one_by_one(self, batch: list[Input], fault: Exception) -> None:

@@ -22,7 +22,7 @@ from foundation.contract import (
     Status,
     Stop,
 )
-from foundation.ids import Ids
+from foundation.ids import Ids, uuid7_floor
 from foundation.numbers import from_operator
 from foundation.store import Tx
 from smsd.codewords import AskingStatus, Codebook, Joining, Paying, Stopping, Unknown
@@ -108,7 +108,7 @@ class Inbox:
 
     def take(self, tx: Tx, plan: Plan, mo: Mo, segments: int) -> None:
         """Write a whole MO and act on what it says."""
-        if mo.fresh and self._came_before(tx, plan, mo):
+        if mo.fresh and self._repeats(tx, plan, mo) and self._came_before(tx, plan, mo):
             plan.count("mo_again", mo.operator)
             return
         code = self.short_code(mo.address)
@@ -228,9 +228,18 @@ class Inbox:
             segments=len(rows),
         )
 
+    @staticmethod
+    def _repeats(tx: Tx, plan: Plan, mo: Mo) -> bool:
+        """Whether any other bind brought MOs lately, so that this one may repeat one; asked once a batch."""
+        known = plan.repeats.get(mo.connection)
+        if known is None:
+            found = tx.one(sql.OTHER_CONNECTION, (mo.connection, plan.at_us - _LOOK_BACK_US))
+            known = plan.repeats[mo.connection] = found is not None
+        return known
+
     def _came_before(self, tx: Tx, plan: Plan, mo: Mo) -> bool:
         """Whether an SMSC repeats what it gave us on a bind whose end may have swallowed our answer."""
-        after = _id_floor(plan.at_us - _LOOK_BACK_US)
+        after = uuid7_floor(plan.at_us - _LOOK_BACK_US)
         found = tx.one(
             sql.SAME_MO,
             (mo.number, after, mo.operator, mo.address, mo.text, mo.connection, _LAST_SECONDS_US),
@@ -292,12 +301,6 @@ class Inbox:
             return False
         tx.run(sql.SET_GUIDED, [(mo.number, code, plan.at_us)])
         return True
-
-
-def _id_floor(at_us: int) -> str:
-    """No id made at this time or later sorts before this."""
-    stamp = f"{max(0, at_us) // 1000:012x}"
-    return f"{stamp[:8]}-{stamp[8:]}-"
 
 
 # what a command does beside its answer; False keeps the answer back

@@ -354,7 +354,8 @@ class OperatorQueue:
         """Keep a charge aside until its tariff is free again."""
         outgoing = piece.outgoing
         tariff = (outgoing.number, outgoing.short_code, outgoing.price_ore)
-        self.held.setdefault(tariff, deque()).append(piece)
+        waiting = [*self.held.get(tariff, ()), piece]
+        self.held[tariff] = deque(sorted(waiting, key=lambda each: each.outgoing.message))
 
     def release(self, tariff: Tariff) -> None:
         """A charge of this tariff ended: the next one that waits for it goes to the head."""
@@ -364,6 +365,13 @@ class OperatorQueue:
         self._pieces.appendleft(waiting.popleft())
         if not waiting:
             del self.held[tariff]
+
+    def retry_held(self) -> None:
+        """Let the first charge of every tariff try again: a command beside the daemon may have ended what
+        held it.
+        """
+        for tariff in list(self.held):
+            self.release(tariff)
 
     def forget_held(self, now_us: int) -> None:
         """Drop charges kept aside whose time to start is over; the store has settled them."""

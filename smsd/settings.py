@@ -22,7 +22,7 @@ from foundation.settings_tables import (
 )
 from smsd import settings_checks as checks
 from smsd.codewords import Codeword
-from smsd.settings_operators import FixedTlv, Operator, Price
+from smsd.settings_operators import BOUND_TO, FixedTlv, Operator, Price
 from smsd.settings_tables import BridgeTable, Limits, Organisation, ShortCode
 
 __all__ = [
@@ -52,6 +52,7 @@ TABLES = (
     "log",
 )
 ENVIRONMENT_PREFIX = "SMSD"
+_ONLY_AT_START = ("store", "handoff", "bridge", "web", "metrics")
 TableT = TypeVar("TableT", bound=Table)
 
 
@@ -103,6 +104,18 @@ class Settings(Table):
     def short_codes_of(self, organisation: Organisation) -> tuple[str, ...]:
         """The short codes at which an organisation is reached."""
         return organisation.short_codes or tuple(code.number for code in self.short_codes)
+
+    def only_at_start(self, new: Settings) -> list[str]:
+        """Keys that differ in `new` and cannot change while the gateway runs; empty: all of it can."""
+        changed = [name for name in _ONLY_AT_START if getattr(self, name) != getattr(new, name)]
+        mine = {operator.name: operator for operator in self.operators}
+        theirs = {operator.name: operator for operator in new.operators}
+        changed += [f"operators[{name}]" for name in sorted(mine.keys() ^ theirs.keys())]
+        for name in sorted(mine.keys() & theirs.keys()):
+            for key in sorted(BOUND_TO):
+                if getattr(mine[name], key) != getattr(theirs[name], key):
+                    changed.append(f"operators[{name}].{key}")
+        return changed
 
     def codewords(self, short_code: str) -> list[Codeword]:
         """What a `Codebook` of this short code is made of."""

@@ -20,6 +20,14 @@ VENDOR_TAGS = range(0x1400, 0x4000)
 """TLV tags that SMPP 3.4 (section 5.3.2) leaves to vendors."""
 OUTCOMES = ("charged", "pending", "unknown", *(reason.value for reason in Reason if reason.value))
 """Words an outcome table may use; all but the first three mean *not charged*, and why."""
+BOUND_TO = frozenset(
+    {
+        *("name", "host", "port", "tls", "system_id", "password", "system_type", "address_range"),
+        *("bind", "binds", "window", "enquire_link_s", "response_timeout_s", "bind_timeout_s"),
+        *("reconnect_first_s", "reconnect_max_s"),
+    }
+)
+"""An operator's keys that hold from one bind to the next; all others can change at any time."""
 _ORE_PER_KR = 100
 _SERVICE_TYPE_OCTETS = 5
 _ADDRESS_OCTETS = 20

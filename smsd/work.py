@@ -103,6 +103,7 @@ class Plan:
         "paused",
         "posted",
         "released",
+        "repeats",
         "responses",
         "retaken",
         "rows",
@@ -139,6 +140,8 @@ class Plan:
         self.alarms: list[tuple[str, dict[str, Any]]] = []
         # whether any receipt waits without its message; None until looked up
         self.unmatched: bool | None = None
+        # by connection, whether its MOs may repeat another's
+        self.repeats: dict[str, bool] = {}
 
     def count(self, *key: str) -> None:
         """Add one to a metric, written after the commit."""

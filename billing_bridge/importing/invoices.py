@@ -21,7 +21,8 @@ from billing_bridge.importing.reader import (
 )
 from billing_bridge.invoicing.issue import write_invoice
 from billing_bridge.invoicing.kid import make_kid
-from billing_bridge.records import Invoice, Person
+from billing_bridge.invoicing.period import bounds
+from billing_bridge.records import Invoice, Kind, Person
 from billing_bridge.settings import BridgeOrganisation, BridgeSettings
 from billing_bridge.turn import KRONE_ORE, oslo_day
 from foundation.clock import Clock
@@ -89,7 +90,7 @@ def write_invoices(tx: Tx, file: InvoiceFile, settings: BridgeSettings, ids: Ids
     checker = Checker()
     batch = Batch(tx, SOURCE)
     numbers = {row.number for row in file.rows}
-    batch.read_people(numbers, numbers, set())
+    batch.read_people(numbers, numbers, numbers)
     organisations = {each.code: each for each in settings.organisations}
     fresh: list[tuple[InvoiceRow, Person]] = []
     skipped = 0
@@ -104,6 +105,8 @@ def write_invoices(tx: Tx, file: InvoiceFile, settings: BridgeSettings, ids: Ids
     checker.refuse_if_wrong()
     conversation = ids.new()
     for row, person in fresh:
+        if row.kind == Kind.MEMBERSHIP_FEE:
+            _enrol(batch, row, person, conversation, clock.now_us())
         _issue(batch, row, person, organisations[row.org], ids=ids, clock=clock, conversation=conversation)
     batch.write()
     return Imported(len(fresh), skipped, file.notices)
@@ -153,6 +156,15 @@ def _same(row: InvoiceRow, invoice: Invoice) -> bool:
         invoice.period,
         invoice.due,
     )
+
+
+def _enrol(batch: Batch, row: InvoiceRow, person: Person, conversation: str, at_us: int) -> None:
+    """Whoever is asked for a year's fee is a member of that year, and must not be asked again by joining."""
+    first, last = bounds(row.period)
+    for year in range(first.year, last.year + 1):
+        if year not in person.years:
+            person.years.add(year)
+            batch.rows["memberships"].append((person.id, row.org, year, "", conversation, at_us))
 
 
 def _issue(

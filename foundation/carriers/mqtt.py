@@ -186,10 +186,6 @@ class MqttCarrier:
                 await self._carry(_Connection(link), delivery)
         except aiomqtt.MqttError as error:
             self.last_error = str(error)
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # a task group tells of the lost connection rather than of the end that was asked for
-                raise asyncio.CancelledError from error
             if connected_at is None or self._clock.monotonic() - connected_at < self._settings.backoff_max_s:
                 raise
             log.warning("mqtt.lost", error=self.last_error)
@@ -216,15 +212,25 @@ class MqttCarrier:
             line.sent.clear()
             line.due = True
         self._to_send.set()
+        # no task group: in Python 3.11 a lost connection would outdo a cancellation of the same moment
+        tasks = [
+            asyncio.create_task(work)
+            for work in (
+                self._send(connection.link),
+                self._read(connection),
+                self._deliver_parcels(connection, delivery),
+                self._deliver_acks(connection, delivery),
+            )
+        ]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._send(connection.link))
-                tasks.create_task(self._read(connection))
-                tasks.create_task(self._deliver_parcels(connection, delivery))
-                tasks.create_task(self._deliver_acks(connection, delivery))
-        except* aiomqtt.MqttError as group:
-            lost = group.exceptions[0]
-            raise aiomqtt.MqttError(str(lost)) from lost
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
     async def _send(self, link: MqttLink) -> None:
         mine, theirs = ("parcels", "replies") if self._role == "gateway" else ("replies", "parcels")

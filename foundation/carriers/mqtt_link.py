@@ -125,6 +125,13 @@ class MqttLink(aiomqtt.Client):
         """Tell the broker that a publish is done with."""
         self._client.ack(message.mid, message.qos)
 
+    def drop(self) -> None:
+        """Close the socket if it is open: aiomqtt leaves it to a broker that never answered."""
+        self._client._sock_close()
+        if self._disconnected.done() and not self._disconnected.cancelled():
+            # looked at, so that asyncio does not complain that nobody did
+            self._disconnected.exception()
+
     async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:
         # aiomqtt's own uses asyncio.wait_for, which in Python 3.11 loses a cancellation that meets the answer
         try:
@@ -179,6 +186,10 @@ async def connected(link: MqttLink) -> AsyncIterator[MqttLink]:
         await asyncio.wait([entering])
         if not entering.cancelled() and entering.exception() is None:
             await _leave(link)
+        link.drop()
+        raise
+    except BaseException:
+        link.drop()
         raise
     try:
         yield link
@@ -190,6 +201,7 @@ async def _leave(link: MqttLink) -> None:
     # the other side may be gone already, and telling it is a courtesy
     with contextlib.suppress(aiomqtt.MqttError):
         await link.__aexit__(None, None, None)
+    link.drop()
 
 
 class _TlsSocket(ssl.SSLSocket):

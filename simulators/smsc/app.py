@@ -84,6 +84,7 @@ class Simulator:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((settings.control_host, settings.control_port))
+            listening.listen(128)
         except OSError:
             listening.close()
             await self._smpp.stop()

@@ -22,6 +22,8 @@ from simulators.smsc.settings import (
 
 ESME_RTHROTTLED = 0x00000058
 
+# both in one read would leave the order to the ESME
+_AFTER_THE_RECEIPT_S = 0.05
 _OUTCOME = ("receipt", "stat", "err", "network_error", "bill", "bill_delay_s")
 _SINGLE = (
     "refuse",
@@ -209,7 +211,7 @@ class RuleBook:
             merged.setdefault("err", _ERR_OF_STATE[state])
         if merged.get("receipt_first"):
             merged["receipt_delay_s"] = 0.0
-            merged["response_delay_s"] = 0.0
+            merged.setdefault("response_delay_s", _AFTER_THE_RECEIPT_S)
         return msgspec.structs.replace(self._base, **merged)
 
 

@@ -223,10 +223,8 @@ class RuleSpec(_Model):
                 raise ValueError(f"number_regex is no regular expression: {error}") from None
         if self.throttle is not None and (self.times is not None or self.refuse is not None):
             raise ValueError("throttle = n already means: refuse the next n; leave times and refuse out")
-        if self.receipt_first and (self.receipt_delay_s or self.response_delay_s):
-            raise ValueError(
-                "receipt_first sends the receipt at once; leave receipt_delay_s and response_delay_s out"
-            )
+        if self.receipt_first and self.receipt_delay_s:
+            raise ValueError("receipt_first sends the receipt at once; leave receipt_delay_s out")
         if self.contradict is ReceiptState.NONE:
             raise ValueError("contradict is the state of a second receipt; 'none' is no such state")
         if not (self.model_fields_set & EFFECTS):

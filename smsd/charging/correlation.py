@@ -7,8 +7,9 @@ its message settles a charge in doubt by itself only where it can mean nothing e
 
 from __future__ import annotations
 
+from foundation.clock import DAY_US
 from foundation.contract import MessageFate, MessageState, Purpose, Reason, SmsSettled
-from foundation.ids import Ids, uuid7_time_us
+from foundation.ids import Ids, uuid7_floor, uuid7_time_us
 from foundation.store import Row, Tx
 from smsd.charging.desk import ChargeRow, Desk
 from smsd.charging.states import ChargeState, Evidence
@@ -19,6 +20,8 @@ from smsd.work import FINAL_FATES, Plan
 STRAY = "no-answer"
 """The key of a submission whose answer never came: a receipt with an unknown id may be its."""
 
+_RECEIPT_WAIT_US = 3 * DAY_US
+"""Receipts come up to 48 hours late (DOMAIN section 3)."""
 _DECISIVE = frozenset({Evidence.RECEIPT_CHARGED, Evidence.RECEIPT_NOT_CHARGED})
 
 
@@ -99,7 +102,8 @@ class Correlation:
         if len(nameless) != 1 or len(charges) != 1:
             return
         charge = nameless[0]
-        if tx.one(sql.OTHERS_UNANSWERED, (number, charge.message, operator)):
+        after = uuid7_floor(uuid7_time_us(charge.message) - _RECEIPT_WAIT_US)
+        if tx.one(sql.OTHERS_UNANSWERED, (number, charge.message, operator, after)):
             return
         waiting = tx.all(
             sql.UNMATCHED_BY_NUMBER, (number, operator, short_code, uuid7_time_us(charge.message))
@@ -107,6 +111,9 @@ class Correlation:
         decisive = [row for row in waiting if Evidence(row[5]) in _DECISIVE]
         if len({row[5] for row in decisive}) != 1 or len({row[2] for row in waiting}) != 1:
             return
+        if waiting[0][2]:
+            # what it says again is this charge's too, and no other's
+            tx.run(sql.ADD_SUBMISSION, [(operator, waiting[0][2], charge.message, plan.at_us)])
         for row in waiting:
             self._hear(tx, plan, row, charge.message)
 

@@ -267,7 +267,8 @@ HAS_ID = Statement(
     select(_s.key).where(and_(_s.message == bindparam("message"), _s.key != _word("no-answer"))).limit(1),
     "message",
 )
-# Other MTs to this number that a receipt with an unknown id could mean: never answered, or in the air
+# Other MTs to this number that a receipt with an unknown id could mean: never answered, in the air, or
+# younger than `after` and still without their own receipt
 OTHERS_UNANSWERED = Statement(
     select(_m.id)
     .where(
@@ -278,6 +279,7 @@ OTHERS_UNANSWERED = Statement(
             _m.operator == bindparam("operator"),
             or_(
                 _m.fate == _word("queued"),
+                and_(_m.fate.in_([_word("accepted"), _word("in_doubt")]), _m.id > bindparam("after")),
                 exists(
                     select(_s.key)
                     .where(
@@ -292,6 +294,7 @@ OTHERS_UNANSWERED = Statement(
     "number",
     "message",
     "operator",
+    "after",
 )
 
 # receipts without a message -----------------------------------------------------------------------------
@@ -416,4 +419,28 @@ SET_CONNECTION = Statement(
     "link",
     "last_mo_us",
 )
+FORGET_GUIDANCE = Statement(delete(guidance).where(guidance.c.at_us < bindparam("before")), "before")
+FORGET_CONNECTIONS = Statement(delete(connections).where(connections.c.last_mo_us < bindparam("before")), "before")
+OTHER_CONNECTION = Statement(
+    select(connections.c.id)
+    .where(and_(connections.c.id != bindparam("connection"), connections.c.last_mo_us > bindparam("after")))
+    .limit(1),
+    "connection",
+    "after",
+)
+# A page of old messages in order, each with a charge of its conversation where there is one
+OLD_TEXTS = Statement(
+    select(
+        _m.id,
+        _m.text,
+        select(_c.id).where(_c.conversation == _m.conversation).limit(1).correlate(messages).scalar_subquery(),
+    )
+    .where(and_(_m.id > bindparam("after"), _m.id < bindparam("before")))
+    .order_by(_m.id)
+    .limit(bindparam("most")),
+    "after",
+    "before",
+    "most",
+)
+BLANK_TEXT = Statement(update(messages).where(_m.id == bindparam("message")).values(text=_word("")), "message")
 ADD_SET_ASIDE = _insert(set_aside)

@@ -78,6 +78,7 @@ charges = Table(
 )
 _UNDECIDED = "state IN ('sending', 'accepted', 'in_doubt')"
 Index("ix_charges_message", charges.c.message, unique=True)
+Index("ix_charges_conversation", charges.c.conversation)
 Index(
     "ix_charges_open",
     charges.c.state,

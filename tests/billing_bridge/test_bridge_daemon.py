@@ -193,6 +193,15 @@ async def test_new_settings_hold_from_the_next_batch_on(program: Program) -> Non
     assert program.value("SELECT amount_ore FROM invoices") == 7500
 
 
+async def test_new_settings_that_cannot_be_stored_do_not_hold(program: Program) -> None:
+    program.writing.execute("PRAGMA query_only = ON")
+    with pytest.raises(StoreFailed):
+        await program.daemon.reconfigure(bridge_settings(organisation(fees=(("Ny", 75, True),))))
+    program.writing.execute("PRAGMA query_only = OFF")
+    await program.daemon.on_parcels([program.parcel(program.join())])
+    assert program.value("SELECT amount_ore FROM invoices") == 5000
+
+
 async def test_an_import_works_while_the_bridge_is_at_work(program: Program) -> None:
     from billing_bridge.importing.people import read_people, write_people
 

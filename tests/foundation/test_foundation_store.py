@@ -43,7 +43,7 @@ def prepared(path: Path, **settings: float) -> sqlite3.Connection:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(prepared(tmp_path / "store.db", busy_timeout_s=0.01))
+    store = Store(prepared(tmp_path / "store.db"), locked_s=0.02)
     yield store
     await store.close()
 

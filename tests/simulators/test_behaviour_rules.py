@@ -132,6 +132,11 @@ def test_clear_counts_the_scripts_limited_rules_anew() -> None:
     assert not decide(rules).delivered
 
 
+def test_a_response_after_its_receipt_is_held_back_a_little() -> None:
+    assert decide(book({"receipt_first": True})).response_delay_s == 0.05
+    assert decide(book({"receipt_first": True, "response_delay_s": 2})).response_delay_s == 2
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [

@@ -94,7 +94,7 @@ async def test_a_receipt_comes_twice(simulator: Simulator, control: httpx.AsyncC
 
 
 async def test_a_receipt_comes_before_the_response(simulator: Simulator, control: httpx.AsyncClient) -> None:
-    await fault(control, receipt_first=True)
+    await fault(control, receipt_first=True, response_delay_s=0.2)
     async with bound(simulator.port) as esme:
         await esme.send(premium())
         await esme.until(lambda: len(esme.receipts) == 1)

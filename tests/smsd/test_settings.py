@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from foundation.contract import Reason
-from foundation.settings import ConfigurationError
+from foundation.settings import ConfigurationError, Fault
 from foundation.settings_tables import TlsSettings
 from smsd.codewords import Codeword, Function
 from smsd.settings import Limits, Operator, Price, Settings, load
@@ -546,6 +546,63 @@ class TestAcrossTables:
     def test_settings_of_the_same_files_are_equal(self, folder: Path) -> None:
         assert load(folder / MAIN, {}) == load(folder / MAIN, {})
         assert load(folder / MAIN, {}) != load(folder / MAIN, {"SMSD_LIMITS__PAGE_SIZE": "7"})
+
+
+VALUES = ("1", "-1", "1.5", "inf", '""', '"x"', "true", "[]", "[1]", "{}", "{ x = 1 }", "2026-01-01", "")
+
+
+@pytest.mark.parametrize("file", [MAIN, ORG1, "operators/tlv-int.toml"])
+def test_whatever_stands_in_place_of_a_value_is_taken_or_told(folder: Path, file: str) -> None:
+    main = folder / MAIN
+    main.write_text(main.read_text().replace("[operators.price]", "[operators.price]\nmax_kr = 1000", 1))
+    if file.startswith("operators/"):
+        main.write_text(main.read_text().replace('name = "telco"', f'name = "telco"\nfile = "{file}"', 1))
+    path = folder / file
+    lines = path.read_text().splitlines()
+    told: list[Fault] = []
+    for place, line in enumerate(lines):
+        key, mark, _ = line.partition(" = ")
+        changed = [f"{key} = {value}" for value in VALUES] if mark else []
+        for other in ["", *changed]:
+            path.write_text("\n".join([*lines[:place], other, *lines[place + 1 :]]))
+            try:
+                assert load(main, {}).organisations
+            except ConfigurationError as error:
+                told += error.faults
+    assert len(told) > len(lines)
+    assert all(fault.wrong and fault.right and fault.file for fault in told)
+
+
+class TestReloading:
+    @pytest.mark.parametrize(
+        ("old", "new", "keys"),
+        [
+            ("window = 10", "window = 11", ["operators[telco].window"]),
+            ('password = "secret"', 'password = "other"', ["operators[telco].password"]),
+            ('name = "telco"', 'name = "telko"', ["operators[telco]", "operators[telko]"]),
+            ("smsd.db", "other.db", ["store"]),
+            ("9030", "9031", ["metrics"]),
+            ("rate = 100", "rate = 50", []),
+            ("0x1403", "0x1404", []),
+            ('"0021" = "no_credit"', '"0021" = "unknown"', []),
+            ("[[short_codes]]", "[limits]\npage_size = 7\n[[short_codes]]", []),
+        ],
+    )
+    def test_what_holds_until_the_next_start_is_named(
+        self, folder: Path, old: str, new: str, keys: list[str]
+    ) -> None:
+        before = load(folder / MAIN, {})
+        path = folder / MAIN
+        path.write_text(
+            path.read_text().replace('["telco"]', '["telko"]') if "telko" in new else path.read_text()
+        )
+        assert before.only_at_start(edited(folder, old, new)) == keys
+
+    def test_organisations_can_change_at_any_time(self, folder: Path) -> None:
+        before = load(folder / MAIN, {})
+        after = edited(folder, 'MEDLEM = "status"', 'KVEN = "status"', ORG1)
+        assert before != after
+        assert before.only_at_start(after) == []
 
 
 class TestPrice:

@@ -394,9 +394,7 @@ class Play:
             queue.forget_held(self.clock.us)
         plan = self.turn(Tick())
         for queue in self.queues.values():
-            retry = getattr(queue, "retry_held", None)
-            if retry is not None:
-                retry()
+            queue.retry_held()
         return plan
 
     # what the bridge asks for

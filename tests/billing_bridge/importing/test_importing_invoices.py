@@ -50,6 +50,19 @@ def test_an_invoice_gets_number_kid_and_its_place_in_the_ledger(register: World)
     assert audit(register.tx).differences == ()
 
 
+def test_whoever_is_invoiced_a_fee_is_a_member_of_that_period(register: World) -> None:
+    fees = (
+        f"ORG1,{OLA},membership_fee,50,2025-H2,2025-12-31\nORG1,{OLA},membership_fee,60,2025-H1,2025-06-30\n"
+    )
+    take(register, HEADER + GOOD + fees + f"ORG1,{OLA},donation,50,2024,2024-12-31\n")
+    assert register.rows("SELECT year FROM memberships ORDER BY year") == [(2025,), (2026,)]
+    assert register.replies(register.join(name="Ola")) == ["already_member"]
+    assert register.replies(register.status()) == ["status_unpaid"]
+    for kr in (50, 50, 60):
+        register.take(register.settled(the_charge(register.take(register.pay(kr)))))
+    assert register.replies(register.status()) == ["status_paid"]
+
+
 def test_an_imported_invoice_is_paid_by_betal(register: World) -> None:
     take(register, HEADER + GOOD)
     assert the_charge(register.take(register.pay())).amount == 5000

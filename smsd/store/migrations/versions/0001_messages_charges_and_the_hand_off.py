@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_charges_conversation", "charges", ["conversation"], unique=False)
     op.create_index("ix_charges_message", "charges", ["message"], unique=True)
     op.create_index(
         "ix_charges_one_at_a_time",

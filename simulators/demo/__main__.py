@@ -1,0 +1,7 @@
+"""``python -m simulators.demo``."""
+
+from __future__ import annotations
+
+from simulators.demo.cli import app
+
+app()

@@ -1,4 +1,4 @@
-"""One configuration set on a stage of its own: its ports, its folder, a simulated SMSC that fits its operators.
+"""A configuration on a stage of its own: its ports, its folder, a simulated SMSC that fits its operators.
 
 Changes nothing of the configuration's files: what differs lies over them as environment variables.
 """
@@ -112,8 +112,9 @@ def refuse_taken(ports: Iterable[Port]) -> None:
             socket.create_server((LOOPBACK, port.number)).close()
         except OSError as error:
             faults.append(
-                f"port {port.number} ({port.what}) cannot be used: {os.strerror(error.errno or 0)}; stop what listens there "
-                f"(ss -ltnp 'sport = :{port.number}' tells), or give another with {port.option}"
+                f"port {port.number} ({port.what}) cannot be used: {os.strerror(error.errno or 0)}; "
+                f"stop what listens there (ss -ltnp 'sport = :{port.number}' tells), "
+                f"or give another with {port.option}"
             )
     if faults:
         raise StageError("\n".join(faults))

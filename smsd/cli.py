@@ -68,7 +68,6 @@ def run(config: Config = DEFAULT) -> None:
     from smsd.daemon import Daemon, run_until_signal  # noqa: PLC0415
 
     settings = _settings(config)
-    sys.setswitchinterval(0.0005)
     configure(settings.log.level, settings.log.format)
 
     async def main() -> None:
@@ -84,6 +83,13 @@ def run(config: Config = DEFAULT) -> None:
 def check(config: Config = DEFAULT) -> None:
     """Tell every fault of a configuration at once, by file, key and cure."""
     settings = _settings(config)
+    if settings.runs_bridge:
+        from smsd.daemon import check_bridge  # noqa: PLC0415
+
+        try:
+            check_bridge(config)
+        except ConfigurationError as error:
+            _fail(str(error))
     for warning in settings.warnings:
         typer.echo(f"warning: {warning}", err=True)
     typer.echo(

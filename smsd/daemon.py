@@ -1,7 +1,7 @@
 """The composition root: builds the gateway from its settings, supervises it, stops it with care.
 
-Clock, randomness, connector and carrier are handed in, so that a simulation runs this same program.
-Where the settings have a [bridge] and the hand-off is local, the bridge runs in the same process.
+Clock, randomness, connector, store runner and carrier are handed in, so that a simulation runs this same
+program. Where the settings have a [bridge] and the hand-off is local, the bridge runs in the same process.
 """
 
 from __future__ import annotations
@@ -9,37 +9,38 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Coroutine, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
 
+from foundation import logs
 from foundation.carriers.configured import mqtt_carrier
 from foundation.carriers.local import LocalCarrier
-from foundation.clock import SECOND_US, Clock, SystemClock
+from foundation.clock import Clock, SystemClock
 from foundation.health import Check, HealthServer
 from foundation.ids import Ids
 from foundation.mailbox import Carrier, Courier, CourierSettings, Outbox
-from foundation.store import Runner, Store, open_sqlite
+from foundation.settings import ConfigurationError
+from foundation.store import Runner, Store, StoreFailed, open_sqlite
 from foundation.systemd import Notifier
-from smsd.charging.correlation import Correlation
-from smsd.charging.desk import Desk
-from smsd.codewords import Codebook
+from smsd.assembly import make_gateway, make_keeping, make_queues
 from smsd.engine import Engine, EngineLimits
-from smsd.gateway import Gateway, RouteTable
-from smsd.inbox import Inbox, InboxLimits
+from smsd.housekeeping import Housekeeping
 from smsd.links import account_links
 from smsd.metrics import Metrics
-from smsd.operators import OperatorProfile
-from smsd.outbox import OperatorQueue, Sender
-from smsd.replies import Replies
-from smsd.settings import Settings
+from smsd.settings import Settings, load
 from smsd.smpp.link import Connector, Link, LinkState
 from smsd.store import SCHEMA
 
 log = structlog.get_logger(__name__)
+
+_SWITCH_S = 0.0005
+"""How long one thread may keep the interpreter while the commit of another waits to be told."""
 
 
 class Daemon:
@@ -47,6 +48,8 @@ class Daemon:
 
     Raises:
         StoreRefused: from `run`, where a store cannot be used as configured.
+        CannotListenError: from `run`, where the metrics' address is taken.
+        ConfigurationError: from `run`, where the bridge's part of the settings is wrong.
     """
 
     def __init__(
@@ -69,61 +72,66 @@ class Daemon:
         self._runner = runner
         self._carrier = carrier
         self._stopping = asyncio.Event()
-        self._store: Store | None = None
-        self._engine: Engine | None = None
+        self._hangup = asyncio.Event()
+        self._queues = make_queues(settings)
         self._links: dict[str, list[Link]] = {}
         self._notifier = Notifier()
+        self._take_bridge: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     def stop(self) -> None:
         """Ask for a graceful stop; again has no further effect."""
         self._stopping.set()
 
+    def reload(self) -> None:
+        """Ask for the settings to be read again; what came wrong is logged and the old ones stand."""
+        self._hangup.set()
+
     async def run(self) -> None:
         """Run until `stop`. No new submits then, the windows are drained, and every link unbinds."""
         settings = self.settings
+        sys.setswitchinterval(_SWITCH_S)
         store = Store(open_sqlite(settings.store.url, SCHEMA), runner=self._runner)
-        self._store = store
-        engine, self._links = self._build(store)
-        self._engine = engine
-        bridge: Coroutine[Any, Any, None] | None = None
-        if self._carrier is not None:
-            carrier = self._carrier
-        elif settings.handoff.carrier == "mqtt":
-            carrier = mqtt_carrier(settings.handoff, "gateway", clock=self.clock, rng=self.rng)
-        else:
-            carrier, other = LocalCarrier.pair()
-            bridge = self._bridge(other)
-        courier = Courier(
-            store, Outbox(), carrier, self.clock, CourierSettings(retry_s=settings.handoff.retry_s, settle_at=256)
-        )
-        engine.hand_off_by(courier)
-        self._gauges(engine, courier)
-        health = None
-        if settings.metrics.listen is not None:
-            health = HealthServer(
-                settings.metrics.listen, self._checks(store, engine, carrier), self.metrics.registry
-            )
         try:
+            engine = self._build(store)
+            carrier, bridge = self._hand_off()
+            courier = Courier(
+                store,
+                Outbox(),
+                carrier,
+                self.clock,
+                CourierSettings(retry_s=settings.handoff.retry_s, settle_at=256),
+            )
+            engine.hand_off_by(courier)
+            self._gauges(engine, courier)
+            housekeeping = Housekeeping(store, self.clock, make_keeping(settings))
+            health = None
+            if settings.metrics.listen is not None:
+                checks = self._checks(store, engine, carrier)
+                health = HealthServer(settings.metrics.listen, checks, self.metrics.registry)
+            links = [link for each in self._links.values() for link in each]
             async with asyncio.TaskGroup() as group:
                 loop = group.create_task(engine.run(), name="engine")
                 beside = [
-                    group.create_task(courier.run(), name="courier"),
-                    group.create_task(carrier.run(engine), name="carrier"),
-                    group.create_task(self._notifier.keep_alive(lambda: True), name="watchdog"),
+                    group.create_task(work, name=name)
+                    for name, work in (
+                        ("courier", courier.run()),
+                        ("carrier", carrier.run(engine)),
+                        ("watchdog", self._notifier.keep_alive(lambda: True)),
+                        ("housekeeping", housekeeping.run()),
+                        ("reload", self._reload(engine, housekeeping)),
+                        ("bridge", bridge),
+                        ("health", health.run() if health else None),
+                        *((link.name, link.run()) for link in links),
+                    )
+                    if work is not None
                 ]
-                if bridge is not None:
-                    beside.append(group.create_task(bridge, name="bridge"))
-                if health is not None:
-                    beside.append(group.create_task(health.run(), name="health"))
-                links = [link for each in self._links.values() for link in each]
-                binds = [group.create_task(link.run(), name=link.name) for link in links]
                 self.ready.set()
                 self._notifier.ready(f"{len(links)} binds configured")
                 log.info("smsd.started", binds=len(links), organisations=len(settings.organisations))
                 await self._stopping.wait()
                 await self._wind_down(engine, links)
                 await loop
-                for task in (*binds, *beside):
+                for task in beside:
                     task.cancel()
         finally:
             await store.close()
@@ -136,78 +144,86 @@ class Daemon:
         await asyncio.gather(*(link.stop(self.settings.limits.stop_grace_s) for link in links))
         engine.finish()
 
-    def _build(self, store: Store) -> tuple[Engine, dict[str, list[Link]]]:
-        settings, limits = self.settings, self.settings.limits
-        profiles = {each.name: OperatorProfile(each) for each in settings.operators}
-        queues = {
-            each.name: OperatorQueue(
-                each.name, limit=limits.mt_queue, rate=each.rate, pause_s=each.throttle_pause_s
-            )
-            for each in settings.operators
-        }
-        replies = Replies(settings.organisations)
-        desk = Desk(self.ids)
-        sender = Sender(profiles, desk, self.ids)
-        inbox = Inbox(
-            {
-                code.number: Codebook(settings.codewords(code.number), ceiling_kr=limits.amount_max_kr)
-                for code in settings.short_codes
-            },
-            replies,
-            sender,
-            self.ids,
-            InboxLimits(
-                reassembly_expiry_us=limits.reassembly_expiry_s * SECOND_US,
-                guidance_every_us=limits.help_once_per_s * SECOND_US,
-            ),
-        )
-        gateway = Gateway(
-            name=settings.handoff.name,
-            profiles=profiles,
-            inbox=inbox,
-            sender=sender,
-            desk=desk,
-            correlation=Correlation(desk, self.ids),
-            replies=replies,
-            routes=RouteTable(
-                short_codes={each.org: settings.short_codes_of(each) for each in settings.organisations},
-                operators={code.number: code.operators for code in settings.short_codes},
-            ),
-            queues=queues,
-            ids=self.ids,
-            clock=self.clock,
-        )
+    def _build(self, store: Store) -> Engine:
+        settings = self.settings
         engine = Engine(
-            gateway,
+            make_gateway(settings, self._queues, ids=self.ids, clock=self.clock),
             store,
-            queues,
+            self._queues,
             ids=self.ids,
             clock=self.clock,
             metrics=self.metrics,
-            limits=EngineLimits(waiting=limits.mo_queue),
+            limits=EngineLimits(waiting=settings.limits.mo_queue),
         )
-        links = {}
         for operator in settings.operators:
-            links[operator.name] = account_links(
-                operator, limits, engine, clock=self.clock, rng=self.rng, connect=self._connect
+            self._links[operator.name] = account_links(
+                operator, settings.limits, engine, clock=self.clock, rng=self.rng, connect=self._connect
             )
-            engine.attach(operator.name, links[operator.name])
-        for name, queue in queues.items():
-            self.metrics.gauge("queue", "MTs that wait for a window", queue.__len__, operator=name)
-        return engine, links
+            engine.attach(operator.name, self._links[operator.name])
+        return engine
 
-    async def _bridge(self, carrier: Carrier) -> None:
+    def _hand_off(self) -> tuple[Carrier, Coroutine[Any, Any, None] | None]:
+        """The gateway's end of the hand-off, and the bridge where it runs beside the gateway."""
+        if self._carrier is not None:
+            return self._carrier, None
+        if self.settings.handoff.carrier == "mqtt":
+            return mqtt_carrier(self.settings.handoff, "gateway", clock=self.clock, rng=self.rng), None
+        mine, other = LocalCarrier.pair()
+        return mine, self._bridge(other)
+
+    def _bridge(self, carrier: Carrier) -> Coroutine[Any, Any, None]:
         # the one place where the gateway knows the bridge's program: to start it beside itself
         from billing_bridge.daemon import BridgeDaemon  # noqa: PLC0415
         from billing_bridge.settings import load as load_bridge  # noqa: PLC0415
         from billing_bridge.store import SCHEMA as BRIDGE_SCHEMA  # noqa: PLC0415
 
         settings = load_bridge(self.settings.path)
-        store = Store(open_sqlite(settings.store, BRIDGE_SCHEMA, "bridge.store"), runner=self._runner)
-        try:
-            await BridgeDaemon(settings, store, carrier, self.clock, self.ids).run()
-        finally:
-            await store.close()
+        connection = open_sqlite(settings.store, BRIDGE_SCHEMA, "bridge.store")
+        store = Store(connection, runner=self._runner)
+        daemon = BridgeDaemon(settings, store, carrier, self.clock, self.ids)
+
+        async def take() -> None:
+            await daemon.reconfigure(load_bridge(self.settings.path))
+
+        async def serve() -> None:
+            try:
+                await daemon.run()
+            finally:
+                await store.close()
+
+        self._take_bridge = take
+        return serve()
+
+    async def _reload(self, engine: Engine, housekeeping: Housekeeping) -> None:
+        while True:
+            await self._hangup.wait()
+            self._hangup.clear()
+            self._notifier.reloading(int(self.clock.monotonic() * 1_000_000))
+            try:
+                new = load(self.settings.path)
+                bound = self.settings.only_at_start(new)
+                if bound:
+                    log.error("reload.refused", keys=", ".join(bound), cure="restart smsd to change these")
+                else:
+                    gateway = make_gateway(new, self._queues, ids=self.ids, clock=self.clock)
+                    if self._take_bridge is not None:
+                        await self._take_bridge()
+                    self._take(new, engine, housekeeping)
+                    engine.use(gateway)
+                    log.info("reload.done", organisations=len(new.organisations))
+            except (ConfigurationError, StoreFailed) as error:
+                log.error("reload.refused", error=str(error))
+            self._notifier.ready()
+
+    def _take(self, new: Settings, engine: Engine, housekeeping: Housekeeping) -> None:
+        self.settings = new
+        for operator in new.operators:
+            self._queues[operator.name].use(
+                limit=new.limits.mt_queue, rate=operator.rate, pause_s=operator.throttle_pause_s
+            )
+        engine.limits = EngineLimits(waiting=new.limits.mo_queue)
+        housekeeping.keeping = make_keeping(new)
+        logs.configure(new.log.level, new.log.format)
 
     def _checks(self, store: Store, engine: Engine, carrier: Carrier) -> Mapping[str, Any]:
         def binds() -> Check:
@@ -230,6 +246,8 @@ class Daemon:
 
     def _gauges(self, engine: Engine, courier: Courier) -> None:
         gauge = self.metrics.gauge
+        for name, queue in self._queues.items():
+            gauge("queue", "MTs that wait for a window", queue.__len__, operator=name)
         gauge("inputs_waiting", "Inputs that wait for a transaction", lambda: engine.waiting)
         gauge("handoff_waiting", "Parcels the bridge has not acknowledged", lambda: courier.waiting)
         gauge("handoff_oldest_seconds", "Age of the oldest such parcel", lambda: courier.oldest_age_s)
@@ -260,12 +278,24 @@ def _room(link: Link) -> float:
 
 
 async def run_until_signal(daemon: Daemon) -> None:
-    """Run a daemon; SIGTERM and SIGINT stop it gracefully."""
+    """Run a daemon; SIGTERM and SIGINT stop it gracefully, SIGHUP reads the settings again."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, daemon.stop)
+    handlers = {signal.SIGTERM: daemon.stop, signal.SIGINT: daemon.stop, signal.SIGHUP: daemon.reload}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     try:
         await daemon.run()
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in handlers:
             loop.remove_signal_handler(number)
+
+
+def check_bridge(path: Path) -> None:
+    """Read the bridge's part of the settings too, where it runs in the same process.
+
+    Raises:
+        ConfigurationError: with every fault.
+    """
+    from billing_bridge.settings import load as load_bridge  # noqa: PLC0415
+
+    load_bridge(path)

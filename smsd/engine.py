@@ -61,7 +61,7 @@ class Engine:
         self._ids = ids
         self._clock = clock
         self._metrics = metrics
-        self._limits = limits
+        self.limits = limits
         self._courier: Courier | None = None
         self._links: dict[str, list[Link]] = {name: [] for name in queues}
         self._operator_of: dict[Link, str] = {}
@@ -88,6 +88,10 @@ class Engine:
         """Who is told of committed parcels; before `run`."""
         self._courier = courier
 
+    def use(self, gateway: Gateway) -> None:
+        """Decide by this gateway from the next transaction on."""
+        self._gateway = gateway
+
     @property
     def waiting(self) -> int:
         """Inputs that wait for a transaction."""
@@ -111,7 +115,7 @@ class Engine:
         operator, connection = self._operator_of[link], self._connections.get(link, "")
         for frame in frames:
             self._inputs.append(Delivered(operator, link, connection, frame))
-        if self._reading and len(self._inputs) > self._limits.waiting:
+        if self._reading and len(self._inputs) > self.limits.waiting:
             self._reading = False
             for each in self._operator_of:
                 each.pause_reading()
@@ -162,7 +166,7 @@ class Engine:
         self._wake.set()
 
     async def _turn(self) -> None:
-        batch = [self._inputs.popleft() for _ in range(min(len(self._inputs), self._limits.batch))]
+        batch = [self._inputs.popleft() for _ in range(min(len(self._inputs), self.limits.batch))]
         rooms = self._rooms()
         started = self._clock.monotonic()
         try:
@@ -217,7 +221,7 @@ class Engine:
                 "store.failed", error=str(error), effect="nothing is sent or acknowledged until it works"
             )
         self.healthy = False
-        await asyncio.sleep(self._limits.store_retry_s)
+        await asyncio.sleep(self.limits.store_retry_s)
 
     def _recovered(self) -> None:
         if not self.healthy:
@@ -255,7 +259,7 @@ class Engine:
         self._metrics.add(plan.counts)
         for event, fields in plan.alarms:
             log.warning(event, **fields)
-        if not self._reading and len(self._inputs) < self._limits.waiting // 2:
+        if not self._reading and len(self._inputs) < self.limits.waiting // 2:
             self._reading = True
             for link in self._operator_of:
                 link.resume_reading()
@@ -326,9 +330,9 @@ class Engine:
 
     async def _read_back(self) -> None:
         for name, queue in self._queues.items():
-            if not queue.behind or len(queue) > self._limits.read_back // 2:
+            if not queue.behind or len(queue) > self.limits.read_back // 2:
                 continue
-            most = self._limits.read_back
+            most = self.limits.read_back
             after = queue.last_read
             pieces = await self._until_stored(
                 lambda tx, name=name, after=after, most=most: self._gateway.read_queue(tx, name, after, most)
@@ -353,7 +357,7 @@ class Engine:
         for queue in self._queues.values():
             queue.forget_held(self._clock.now_us())
         self._wake.set()
-        self._timer = asyncio.get_running_loop().call_later(self._limits.tick_s, self._schedule_tick)
+        self._timer = asyncio.get_running_loop().call_later(self.limits.tick_s, self._schedule_tick)
 
 
 def _of(pieces: list[Piece], operator: str) -> list[Piece]:

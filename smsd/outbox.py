@@ -286,19 +286,23 @@ class OperatorQueue:
         self, name: str, *, limit: int, rate: float, pause_s: float, pause_max_s: float = 60.0
     ) -> None:
         self.name = name
-        self.limit = limit
         self.behind = False
         self.last_read = ""
         self.held: dict[Tariff, deque[Piece]] = {}
         self._pieces: deque[Piece] = deque()
-        self._rate = rate
-        self._burst = max(1.0, rate)
-        self._tokens = self._burst
+        self._tokens = max(1.0, rate)
         self._filled = 0.0
-        self._first_pause_s = pause_s
         self._pause_s = pause_s
         self._pause_max_s = pause_max_s
         self._resume = 0.0
+        self.use(limit=limit, rate=rate, pause_s=pause_s)
+
+    def use(self, *, limit: int, rate: float, pause_s: float) -> None:
+        """Take new settings: pieces in memory, submit_sm a second, seconds of the first rest."""
+        self.limit = limit
+        self._rate = rate
+        self._burst = max(1.0, rate)
+        self._first_pause_s = pause_s
 
     def __len__(self) -> int:
         return len(self._pieces)

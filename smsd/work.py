@@ -16,7 +16,6 @@ from foundation.store import Row
 from smsd.smpp.link import Answer, Link
 from smsd.smpp.pdu import Frame, SubmitSm
 
-
 FINAL_FATES: Final = frozenset(
     {MessageFate.DELIVERED, MessageFate.UNDELIVERED, MessageFate.REFUSED, MessageFate.EXPIRED}
 )

@@ -1,1 +1,1 @@
-"""The demo: every example of joining and paying by SMS, played on a system of its own, beside what was expected."""
+"""The demo: every example of joining and paying by SMS on a system of its own, beside what was expected."""

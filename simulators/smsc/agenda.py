@@ -53,16 +53,20 @@ class Timer:
         self._after = after
         self._handle: asyncio.TimerHandle | None = None
         self._at = 0.0
+        self._stopped = False
 
     def put(self, delay_s: float, deed: Deed) -> None:
         """Has the deed done in `delay_s` seconds."""
+        if self._stopped:
+            return
         due = self._loop.time() + delay_s
         self._agenda.put(due, deed)
         if self._handle is None or due < self._at - self.RESOLUTION_S:
             self._arm(due)
 
     def stop(self) -> None:
-        """No more deeds are done."""
+        """No more deeds are done, nor taken."""
+        self._stopped = True
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -77,6 +81,8 @@ class Timer:
         self._handle = None
         self._agenda.run_due(self._loop.time() + self.RESOLUTION_S)
         self._after()
+        if self._stopped:
+            return
         due = self._agenda.next_due
         if due is not None and self._handle is None:
             self._arm(due)

@@ -36,10 +36,19 @@ class PriceReader:
         raw = self._raw(pdu, self._settings)
         if not raw:
             return 0
-        price = self._number(raw) * self._factor
+        price = self._tariff(raw) if self._settings.codes else self._number(raw) * self._factor
         if price > self._settings.max_ore:
             raise BadPriceError(f"{price} øre is more than the {self._settings.max_ore} allowed")
         return price
+
+    def _tariff(self, raw: bytes) -> int:
+        code = raw.rstrip(b"\0").decode("latin-1")
+        price = self._settings.codes.get(code)
+        if price is not None:
+            return price
+        if self._settings.carrier is PriceCarrier.SERVICE_TYPE:
+            return 0
+        raise BadPriceError(f"{len(raw)} octets that are no tariff code")
 
     def _number(self, raw: bytes) -> int:
         if self._settings.type is PriceType.INT:
@@ -57,11 +66,14 @@ def _from_tlv(pdu: Submission, settings: PriceSettings) -> bytes:
 
 
 def _from_service_type(pdu: Submission, settings: PriceSettings) -> bytes:
-    return pdu.service_type.encode("latin-1") if pdu.service_type.isdigit() else b""
+    name = pdu.service_type
+    return name.encode("latin-1") if settings.codes or name.isdigit() else b""
 
 
 def _from_billing_identification(pdu: Submission, settings: PriceSettings) -> bytes:
     raw = find(pdu.tlvs, Tag.BILLING_IDENTIFICATION) or b""
+    if settings.prefix:
+        return raw.removeprefix(bytes.fromhex(settings.prefix))
     return raw[1:] if raw and raw[0] & _VENDOR_FORMAT else raw
 
 

@@ -122,7 +122,11 @@ HexInt = Annotated[int, BeforeValidator(_number_of)]
 
 
 class PriceSettings(_Model):
-    """The price's carrier. `max_ore` is the most one message may cost; above it the submit_sm is refused."""
+    """The price's carrier. `max_ore` is the most one message may cost; above it the submit_sm is refused.
+
+    `codes` maps tariff codes, where those travel, to øre; `prefix` is what stands before the price in
+    billing_identification, in hexadecimal (else one octet whose top bit is set is passed over).
+    """
 
     carrier: PriceCarrier = PriceCarrier.TLV
     tag: HexInt = Field(default=0x1403, ge=1, le=0xFFFF)
@@ -130,6 +134,8 @@ class PriceSettings(_Model):
     unit: PriceUnit = PriceUnit.ORE
     max_ore: int = Field(default=100_000, ge=1)
     short_codes: tuple[str, ...] = ()
+    codes: dict[str, Annotated[int, Field(ge=1)]] = {}
+    prefix: str = Field(default="", pattern=r"^([0-9a-fA-F]{2})*$")
 
 
 class IdSettings(_Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import httpx
@@ -79,6 +80,14 @@ async def test_a_message_that_the_phone_did_not_get_is_shown_as_such(
     phone = (await control.get("/phones/+4740000001")).json()
     [message] = phone["messages"]
     assert (message["state"], message["billed"], phone["spent_ore"]) == ("undelivered", False, 0)
+
+
+async def test_the_api_can_be_reached_as_soon_as_the_simulator_has_started() -> None:
+    simulator = Simulator(settings_of())
+    await simulator.start()
+    with socket.create_connection(("127.0.0.1", simulator.control_port), timeout=1) as early:
+        assert early.getpeername()[1] == simulator.control_port
+    await simulator.stop()
 
 
 async def test_phones_are_listed_latest_first_in_pages(control: httpx.AsyncClient) -> None:

@@ -37,11 +37,24 @@ def tlv(tag: int, value: bytes) -> tuple[Tlv, ...]:
         ({"carrier": "user_message_reference"}, {"tlvs": tlv(Tag.USER_MESSAGE_REFERENCE, b"\x13\x88")}, 5000),
         ({"carrier": "source_addr", "short_codes": ["2030"]}, {"source_addr": "20305000"}, 5000),
         ({"carrier": "source_addr", "short_codes": ["2030"]}, {"source_addr": "2030"}, 0),
+        ({"carrier": "service_type", "codes": {"3115": 5000}}, {"service_type": "3115"}, 5000),
+        ({"carrier": "service_type", "codes": {"3115": 5000}}, {"service_type": "CMT"}, 0),
+        ({"codes": {"T50": 5000}}, {"tlvs": tlv(0x1403, b"T50\0")}, 5000),
+        (
+            {"carrier": "billing_identification", "prefix": "80ff"},
+            {"tlvs": tlv(Tag.BILLING_IDENTIFICATION, b"\x80\xff5000")},
+            5000,
+        ),
         ({"carrier": "none"}, {"tlvs": tlv(0x1403, b"5000\0")}, 0),
     ],
 )
 def test_the_price_is_read_in_ore(settings: dict[str, Any], pdu: dict[str, Any], ore: int) -> None:
     assert price(settings, **pdu) == ore
+
+
+def test_an_unknown_tariff_code_is_refused() -> None:
+    with pytest.raises(BadPriceError):
+        price({"codes": {"T50": 5000}}, tlvs=tlv(0x1403, b"T60\0"))
 
 
 @pytest.mark.parametrize("value", [b"50,00\0", b"-5\0", b"fifty\0", b"100001\0", b"9999999999\0"])

@@ -45,6 +45,10 @@ PRICE_TAG = 0x1403
 T = TypeVar("T")
 
 
+class Died(Exception):  # noqa: N818 - what happened
+    """The process is gone; the file is what is left."""
+
+
 class HandClock:
     """A clock that stands still until it is moved."""
 
@@ -167,6 +171,8 @@ class Play:
         self.alarms: list[tuple[str, dict[str, Any]]] = []
         self.counts: dict[tuple[str, ...], int] = {}
         self.acknowledged: list[str] = []
+        self.boundaries = 0
+        self.die_at = 0
         self._sequence = 0
         self._smsc_ids = 0
         self._loop = asyncio.new_event_loop()
@@ -263,8 +269,11 @@ class Play:
             name: [(link, link.room) for link in links if link.room > 0] for name, links in self.links.items()
         }
         plan: Plan = self.commit(
-            lambda tx: self.gateway.handle(tx, inputs, {name: each for name, each in rooms.items() if each}, self.opened)
+            lambda tx: self.gateway.handle(
+                tx, inputs, {name: each for name, each in rooms.items() if each}, self.opened
+            )
         )
+        self._boundary()
         return plan
 
     def carry_out(self, plan: Plan) -> None:
@@ -295,6 +304,13 @@ class Play:
             assert link.submit(piece.pdu, piece), "more was submitted than there was room for"
             self.submitted.append(piece)
         self._note(plan)
+        self._boundary()
+
+    def _boundary(self) -> None:
+        """Between a commit and its effects, and after the effects: where `die_at` may lie, counted from 1."""
+        self.boundaries += 1
+        if self.boundaries == self.die_at:
+            raise Died
 
     def turn(self, *inputs: Input) -> Plan:
         """Inputs, commit, effects; then as many empty turns as there is still something to send."""

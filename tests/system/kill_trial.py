@@ -22,8 +22,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "support")]
 
-from trial_verdict import Books, compare
-from trial_world import SHORT_CODE, PATIENCE_S, Program, TrialError, World, until
+from trial_verdict import Books, compare  # noqa: E402 - the folders are known from here on
+from trial_world import SHORT_CODE, TrialError, World, until  # noqa: E402
 
 WAVE = 40
 RATE = 250.0
@@ -35,7 +35,8 @@ TEXTS = (
     "ORG2 Kari Nordmann kari{i}@example.org",
     "ORG2 Per Hansen per{i}@example.org",
     "ORG1 Ola Nordmann ola{i}@example.org Verva av Stian. "
-    + "Eg vil gjerne vere med på turen i sommar og kan ta med telt, kokeapparat og kart over heile området. " * 2,
+    + "Eg vil gjerne vere med på turen i sommar og kan ta med telt, kokeapparat og kart over heile området. "
+    * 2,
     "ORG1 BETAL 50",
     "ORG1 MEDLEM",
     "HALLO DER",
@@ -153,9 +154,10 @@ class Trial:
         world = self.world
         if self._wave:
             world.phones.end_wave(self._wave)
-        with contextlib.closing(_reader(world.store)) as gateway, contextlib.closing(
-            _reader(world.billing)
-        ) as bridge:
+        with (
+            contextlib.closing(_reader(world.store)) as gateway,
+            contextlib.closing(_reader(world.billing)) as bridge,
+        ):
             quiet = lambda: _is_quiet(world, gateway, bridge)  # noqa: E731
             for _ in range(2):
                 self.figures.settling_s += until(quiet, "all is quiet", within_s=_SETTLE_S, every_s=0.2)
@@ -261,7 +263,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=None, help="default: drawn, and printed")
     parser.add_argument("--limit-s", type=float, default=300.0, help="no more kills after so many seconds")
-    parser.add_argument("--folder", type=Path, default=None, help="keeps stores and logs there; must be empty")
+    parser.add_argument(
+        "--folder", type=Path, default=None, help="keeps stores and logs there; must be empty"
+    )
     parser.add_argument("--cold", action="store_true", help="a whole new interpreter for every start")
     parser.add_argument("--figures", type=Path, default=None, help="writes the figures there, as JSON")
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Compares the SMSC's ledger and phones with both programs' stores after a trial: the invariants of the design.
+"""Compares the SMSC's ledger and phones with both programs' stores after a trial: the design's invariants.
 
 Reads stores with plain SQL and the ledger as it lies; nothing here is the programs' own reckoning.
 """
@@ -183,7 +183,9 @@ def _texts(books: Books, verdict: _Verdict) -> None:
                 f"{number}: {books.commands[number]} commands",
             )
             verdict.unless(
-                books.dialog_in[number] == 1, "an MO is not once in the dialog", f"{number}: {books.dialog_in[number]}"
+                books.dialog_in[number] == 1,
+                "an MO is not once in the dialog",
+                f"{number}: {books.dialog_in[number]}",
             )
     for key, count in books.texts_in.items():
         verdict.unless(seen[key] > 0, "a text came from nowhere", f"{key[0]}: {count}")
@@ -224,7 +226,12 @@ def _money(books: Books, verdict: _Verdict) -> None:
         )
 
 
-_PAYMENT_OF = {"charged": "charged", "not_charged": "not_charged", "refused": "not_charged", "in_doubt": "pending"}
+_PAYMENT_OF = {
+    "charged": "charged",
+    "not_charged": "not_charged",
+    "refused": "not_charged",
+    "in_doubt": "pending",
+}
 
 
 def _bridge(books: Books, verdict: _Verdict) -> None:
@@ -275,7 +282,9 @@ def _doubts(books: Books, verdict: _Verdict) -> None:
     """I6: every charge in doubt is listed, and there are no more than an end without an answer explains."""
     doubts = {charge.id for charge in books.charges if charge.state == "in_doubt"}
     verdict.unless(
-        doubts == books.listed_in_doubt, "I6: `smsd charges --state in_doubt` lists others", doubts ^ books.listed_in_doubt
+        doubts == books.listed_in_doubt,
+        "I6: `smsd charges --state in_doubt` lists others",
+        doubts ^ books.listed_in_doubt,
     )
     most = sum(books.no_answer.values())
     verdict.unless(len(doubts) <= most, "more in doubt than were in windows", f"{len(doubts)} of {most}")

@@ -1,4 +1,4 @@
-"""What the kill trials run: a folder with a configuration, real processes that can be killed, a simulated SMSC.
+"""What the kill trials run: a configuration, real processes that can be killed, a simulated SMSC.
 
 Every process is a child of the trial, is ended by its own pid, and dies with the trial.
 """
@@ -36,7 +36,9 @@ def free_port() -> int:
         return port
 
 
-def until(holds: Callable[[], bool], what: str, *, within_s: float = PATIENCE_S, every_s: float = 0.004) -> float:
+def until(
+    holds: Callable[[], bool], what: str, *, within_s: float = PATIENCE_S, every_s: float = 0.004
+) -> float:
     """Wait for something outside this process; how long it took.
 
     Raises:
@@ -343,7 +345,13 @@ class World:
         self.bridge = Program("billing_bridge.cli", arguments, folder / "bridge.log", warm=warm)
         self.programs = [self.smsd, self.bridge, self.smsc]
         if warm:
-            for module in ("smsd.cli", "smsd.daemon", "uvloop", "billing_bridge.cli", "billing_bridge.daemon"):
+            for module in (
+                "smsd.cli",
+                "smsd.daemon",
+                "uvloop",
+                "billing_bridge.cli",
+                "billing_bridge.daemon",
+            ):
                 importlib.import_module(module)
 
     def command(self, module: str, *args: str) -> subprocess.CompletedProcess[str]:

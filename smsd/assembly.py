@@ -1,0 +1,81 @@
+"""The gateway's parts put together as the settings say; a reload puts them together anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from foundation.clock import SECOND_US, Clock
+from foundation.ids import Ids
+from smsd.charging.correlation import Correlation
+from smsd.charging.desk import Desk
+from smsd.codewords import Codebook
+from smsd.gateway import Gateway, RouteTable
+from smsd.housekeeping import Keeping
+from smsd.inbox import Inbox, InboxLimits
+from smsd.operators import OperatorProfile
+from smsd.outbox import OperatorQueue, Sender
+from smsd.replies import Replies
+from smsd.settings import Settings
+
+
+def make_queues(settings: Settings) -> dict[str, OperatorQueue]:
+    """A queue for each account."""
+    return {
+        each.name: OperatorQueue(
+            each.name, limit=settings.limits.mt_queue, rate=each.rate, pause_s=each.throttle_pause_s
+        )
+        for each in settings.operators
+    }
+
+
+def make_gateway(
+    settings: Settings, queues: Mapping[str, OperatorQueue], *, ids: Ids, clock: Clock
+) -> Gateway:
+    """All decisions, over queues that live on."""
+    limits = settings.limits
+    profiles = {each.name: OperatorProfile(each) for each in settings.operators}
+    replies = Replies(settings.organisations)
+    desk = Desk(ids)
+    sender = Sender(profiles, desk, ids)
+    codebooks = {
+        code.number: Codebook(
+            settings.codewords(code.number), floor_kr=limits.amount_min_kr, ceiling_kr=limits.amount_max_kr
+        )
+        for code in settings.short_codes
+    }
+    inbox = Inbox(
+        codebooks,
+        replies,
+        sender,
+        ids,
+        InboxLimits(
+            reassembly_expiry_us=limits.reassembly_expiry_s * SECOND_US,
+            guidance_every_us=limits.help_once_per_s * SECOND_US,
+        ),
+    )
+    return Gateway(
+        name=settings.handoff.name,
+        profiles=profiles,
+        inbox=inbox,
+        sender=sender,
+        desk=desk,
+        correlation=Correlation(desk, ids),
+        replies=replies,
+        routes=RouteTable(
+            short_codes={each.org: settings.short_codes_of(each) for each in settings.organisations},
+            operators={code.number: code.operators for code in settings.short_codes},
+        ),
+        queues=queues,
+        ids=ids,
+        clock=clock,
+    )
+
+
+def make_keeping(settings: Settings) -> Keeping:
+    """How long the store keeps things."""
+    limits = settings.limits
+    return Keeping(
+        text_days=limits.text_keep_days,
+        receipt_wait_h=limits.receipt_wait_h,
+        guidance_s=limits.help_once_per_s,
+    )

@@ -79,7 +79,9 @@ class Reason(StrEnum):
     BY_HAND = "by_hand"
 
 
-class HandoffMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=False):
+class HandoffMessage(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=False
+):
     """What every message has. Unknown fields are ignored, so that a version may add some."""
 
     id: str

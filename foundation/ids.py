@@ -28,9 +28,7 @@ class Ids:
         if stamp <= self._last:
             stamp = self._last + 1
         self._last = stamp
-        value = (
-            ((stamp >> 12) << 80) | (0x7 << 76) | ((stamp & 0xFFF) << 64) | (0b10 << 62) | self._bits(62)
-        )
+        value = ((stamp >> 12) << 80) | (0x7 << 76) | ((stamp & 0xFFF) << 64) | (0b10 << 62) | self._bits(62)
         text = f"{value:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

@@ -174,6 +174,8 @@ class MqttSettings(Table):
     def _consistent(self) -> MqttSettings:
         if self.password and not self.username:
             raise told("a password is given without username", "give both or neither")
+        if self.tls and self.tls.server_name:
+            raise told("tls.server_name is given for the broker", "give the name in its certificate as host")
         return self
 
     @property

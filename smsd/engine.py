@@ -334,10 +334,11 @@ class Engine:
                 continue
             most = self.limits.read_back
             after = queue.last_read
-            pieces = await self._until_stored(
+            found = await self._until_stored(
                 lambda tx, name=name, after=after, most=most: self._gateway.read_queue(tx, name, after, most)
             )
-            queue.refill(pieces, more=len({piece.outgoing.message for piece in pieces}) == most)
+            queue.refill(found.pieces, last=found.last, more=found.more)
+            self._apply(found.plan)
 
     async def _look_for_parcels(self) -> None:
         """Offer parcels that a command of a system operator put into the outbox beside us."""

@@ -40,6 +40,7 @@ from smsd.operators import OperatorProfile, PriceNotSendable
 from smsd.outbox import REPLY_EXPIRY_US, OperatorQueue, Route, Sender
 from smsd.replies import Replies, UnknownReply
 from smsd.smpp.alphabet import NotEncodable
+from smsd.smpp.faults import UnencodablePduError
 from smsd.smpp.link import Answer, AnswerKind, Link
 from smsd.smpp.pdu import DataSm, DeliverSm
 from smsd.smpp.receipt import read_receipt
@@ -55,7 +56,16 @@ _FREE_ATTEMPTS = 3
 _NO_ROUTE = "no short code reaches this number"
 _MESSAGE_TYPE = 0x3C
 _INTERMEDIATE = 0x20
-_REFUSED_TEXT = (PriceNotSendable, TooManySegments, NotEncodable, UnknownReply)
+_REFUSED_TEXT = (PriceNotSendable, UnencodablePduError, TooManySegments, NotEncodable, UnknownReply)
+
+
+class ReadBack(msgspec.Struct, frozen=True):
+    """A page of an operator's queue from the store: up to which message, and whether there are more."""
+
+    pieces: list[Piece]
+    last: str
+    more: bool
+    plan: Plan
 
 
 class RouteTable(msgspec.Struct, frozen=True):
@@ -149,10 +159,28 @@ class Gateway:
         self._finish(tx, plan)
         return plan
 
-    def read_queue(self, tx: Tx, operator: str, after: str, most: int) -> list[Piece]:
-        """The next messages that wait for an operator in the store, as submit_sm."""
+    def read_queue(self, tx: Tx, operator: str, after: str, most: int) -> ReadBack:
+        """The next messages that wait for an operator in the store, as submit_sm.
+
+        What the settings of today cannot send any more is settled as refused.
+        """
+        plan = Plan(self._clock.now_us())
+        pieces: list[Piece] = []
         rows = tx.all(sql.WAITING, (operator, after, most))
-        return [piece for row in rows for piece in self._sender.read_back((*row, operator))]
+        for row in rows:
+            try:
+                pieces += self._sender.read_back((*row, operator))
+            except _REFUSED_TEXT as error:
+                message, conversation, charge = row[0], row[1], row[12]
+                found = self._desk.find(tx, charge) if charge else None
+                if found:
+                    self._desk.apply(
+                        tx, plan, found, Evidence.TOO_LATE, reason=Reason.REJECTED, detail=str(error)
+                    )
+                self._sender.tell(plan, conversation, message, MessageFate.REFUSED, Reason.REJECTED)
+                plan.alarms.append(("message.not_sendable", {"message": message, "fault": str(error)}))
+        self._finish(tx, plan)
+        return ReadBack(pieces, rows[-1][0] if rows else after, len(rows) == most, plan)
 
     def set_aside(self, tx: Tx, item: Input, fault: str) -> Plan:
         """Keep an input that cannot be handled, whole, so that it can be acknowledged and looked at."""

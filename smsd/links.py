@@ -7,7 +7,7 @@ import random
 from foundation.clock import Clock
 from smsd.settings import Limits
 from smsd.settings_operators import Operator
-from smsd.smpp.link import Connector, Link, LinkListener, LinkSettings, TlsSettings
+from smsd.smpp.link import Connector, Link, LinkListener, LinkSettings
 from smsd.smpp.pdu import Bind, CommandId
 
 _KINDS = {
@@ -39,7 +39,7 @@ def account_links(
                     system_type=operator.system_type,
                     address_range=operator.address_range,
                 ),
-                tls=_tls(operator),
+                tls=operator.tls,
                 window=operator.window,
                 enquire_link_s=operator.enquire_link_s,
                 response_timeout_s=operator.response_timeout_s,
@@ -56,15 +56,3 @@ def account_links(
         for number in range(1, operator.binds + 1)
         for kind, short in _KINDS[operator.bind]
     ]
-
-
-def _tls(operator: Operator) -> TlsSettings | None:
-    given = operator.tls
-    if given is None:
-        return None
-    return TlsSettings(
-        ca_file=given.ca_file,
-        cert_file=given.cert_file,
-        key_file=given.key_file,
-        server_name=given.server_name,
-    )

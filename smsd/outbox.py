@@ -18,6 +18,7 @@ from foundation.store import Row, Tx
 from smsd.charging.desk import Desk
 from smsd.charging.states import ChargeState, Evidence
 from smsd.operators import OperatorProfile, PriceNotSendable
+from smsd.smpp.codec import encode
 from smsd.smpp.link import Link
 from smsd.smpp.segments import split
 from smsd.work import FINAL_FATES, Outgoing, Piece, Plan, Tariff
@@ -62,6 +63,7 @@ class Sender:
             PriceNotSendable: where the profile cannot send the price, or the premium text is longer than one
                 segment; nothing is written.
             TooManySegments: where the text is too long for any number of parts.
+            UnencodablePduError: where a number or a price does not fit its field.
         """
         outgoing = Outgoing(
             message=message,
@@ -82,7 +84,7 @@ class Sender:
         pieces = self.pieces(outgoing)
         if price_ore and len(pieces) > 1:
             raise PriceNotSendable(
-                f"operator {route.operator}: the premium text takes {len(pieces)} segments, only one may be sent"
+                f"operator {route.operator}: the premium text takes {len(pieces)} segments; one may be sent"
             )
         plan.enqueued.extend(pieces)
         plan.rows.append(
@@ -138,7 +140,7 @@ class Sender:
         )
         echoes = profile.echoes(outgoing.echo)
         asked_for = outgoing.purpose == Purpose.SEND
-        return [
+        pieces = [
             Piece(
                 outgoing,
                 number,
@@ -156,6 +158,10 @@ class Sender:
             )
             for number, part in enumerate(parts, 1)
         ]
+        for piece in pieces:
+            # what SMPP cannot carry is refused here, not when its turn has come
+            encode(piece.pdu, 1)
+        return pieces
 
     def read_back(self, row: Row) -> list[Piece]:
         """The submit_sm of an MT that waits in the store (a row of `WAITING`)."""
@@ -386,12 +392,11 @@ class OperatorQueue:
             else:
                 del self.held[tariff]
 
-    def refill(self, pieces: list[Piece], *, more: bool) -> None:
-        """Add what was read back from the store; `more` says whether the store holds still more."""
+    def refill(self, pieces: list[Piece], *, last: str, more: bool) -> None:
+        """Add what was read back from the store, up to message `last`; `more`: it holds still more."""
         self._pieces.extend(pieces)
         self.behind = more
-        if pieces:
-            self.last_read = pieces[-1].outgoing.message
+        self.last_read = last
 
 
 REPLY_EXPIRY_US = 86_400 * SECOND_US

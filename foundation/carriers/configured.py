@@ -20,11 +20,10 @@ def mqtt_carrier(
     return MqttCarrier(
         MqttSettings(
             host=given.host,
-            port=given.port or (8883 if tls else 1883),
+            port=given.actual_port,
             username=given.username,
             password=given.password.get_secret_value() if given.password else "",
             tls=tls is not None,
-            ca_file=(tls.ca_file or "") if tls else "",
             prefix=given.topic,
             keepalive_s=given.keepalive_s,
         ),
@@ -32,4 +31,5 @@ def mqtt_carrier(
         name=handoff.name,
         clock=clock,
         random=rng,
+        tls=tls.context() if tls else None,
     )

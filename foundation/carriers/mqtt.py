@@ -87,6 +87,7 @@ class MqttCarrier:
     """One end: the gateway called `name`, or the bridge process called `name`.
 
     Two programs of one role must not share a name: the broker would disconnect them in turn.
+    `tls` is used in place of what `settings.tls` makes.
     `limit` bounds the parcels kept for one peer until it acknowledges them.
 
     Raises:
@@ -101,6 +102,7 @@ class MqttCarrier:
         name: str,
         clock: Clock,
         random: random.Random,
+        tls: ssl.SSLContext | None = None,
         limit: int = 1024,
     ) -> None:
         for what, value, refused in (
@@ -115,7 +117,7 @@ class MqttCarrier:
         self._clock = clock
         self._random = random
         self._limit = limit
-        self._tls: ssl.SSLContext | None = tls_context(settings)
+        self._tls = tls or tls_context(settings)
         self._identifier = f"{settings.prefix}-{role}-{name}".replace("/", "-")
         self._root = f"{settings.prefix}/gateways/"
         self._lines: dict[str, _Line] = {}

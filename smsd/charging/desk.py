@@ -41,7 +41,9 @@ class ChargeRow(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, row: Row) -> ChargeRow:
         """From a row of the statements that read charges."""
-        charge, conversation, message, org, invoice, operator, short_code, number, amount, state, expires = row
+        charge, conversation, message, org, invoice, operator, short_code, number, amount, state, expires = (
+            row
+        )
         return cls(
             charge,
             conversation,

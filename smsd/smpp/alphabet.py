@@ -41,7 +41,7 @@ class Coding(StrEnum):
     BINARY = "binary"
 
 
-class NotEncodable(ValueError):  # noqa: N818 — the name other modules rely on
+class NotEncodable(ValueError):
     """The alphabet lacks this character. `char` is the first one it lacks; the text itself is not told."""
 
     def __init__(self, char: str, coding: Coding) -> None:

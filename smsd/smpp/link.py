@@ -33,31 +33,20 @@ __all__ = [
     "LinkListener",
     "LinkSettings",
     "LinkState",
-    "TlsSettings",
+    "Tls",
 ]
 
 _UNBIND_WAIT_S: Final = 5.0
 
 
-class TlsSettings(msgspec.Struct, frozen=True):
-    """TLS 1.2 or later, the other side's certificate always verified.
+class Tls(Protocol):
+    """TLS to the SMSC as a settings file gives it. `server_name` is checked and sent; None: the host's."""
 
-    `ca_file` instead of the system's authorities; `cert_file` and `key_file` where the SMSC wants to see a
-    certificate; `server_name` where it is not the host's (it goes into SNI too).
-    """
-
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    server_name: str | None = None
+    @property
+    def server_name(self) -> str | None: ...
 
     def context(self) -> ssl.SSLContext:
         """Read the files; OSError (of which ssl.SSLError is one) where they cannot be used."""
-        context = ssl.create_default_context(cafile=self.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.cert_file is not None:
-            context.load_cert_chain(self.cert_file, self.key_file)
-        return context
 
 
 class LinkSettings(msgspec.Struct, frozen=True):
@@ -67,7 +56,7 @@ class LinkSettings(msgspec.Struct, frozen=True):
     host: str
     port: int
     bind: p.Bind
-    tls: TlsSettings | None = None
+    tls: Tls | None = None
     window: int = 10
     enquire_link_s: float | None = 20.0
     response_timeout_s: float = 60.0

@@ -59,7 +59,7 @@ class Method(StrEnum):
     PAYLOAD = "payload"
 
 
-class TooManySegments(ValueError):  # noqa: N818
+class TooManySegments(ValueError):
     """The text needs more than 255 parts."""
 
     def __init__(self, segments: int) -> None:

@@ -420,7 +420,9 @@ SET_CONNECTION = Statement(
     "last_mo_us",
 )
 FORGET_GUIDANCE = Statement(delete(guidance).where(guidance.c.at_us < bindparam("before")), "before")
-FORGET_CONNECTIONS = Statement(delete(connections).where(connections.c.last_mo_us < bindparam("before")), "before")
+FORGET_CONNECTIONS = Statement(
+    delete(connections).where(connections.c.last_mo_us < bindparam("before")), "before"
+)
 OTHER_CONNECTION = Statement(
     select(connections.c.id)
     .where(and_(connections.c.id != bindparam("connection"), connections.c.last_mo_us > bindparam("after")))
@@ -433,7 +435,11 @@ OLD_TEXTS = Statement(
     select(
         _m.id,
         _m.text,
-        select(_c.id).where(_c.conversation == _m.conversation).limit(1).correlate(messages).scalar_subquery(),
+        select(_c.id)
+        .where(_c.conversation == _m.conversation)
+        .limit(1)
+        .correlate(messages)
+        .scalar_subquery(),
     )
     .where(and_(_m.id > bindparam("after"), _m.id < bindparam("before")))
     .order_by(_m.id)
@@ -442,5 +448,7 @@ OLD_TEXTS = Statement(
     "before",
     "most",
 )
-BLANK_TEXT = Statement(update(messages).where(_m.id == bindparam("message")).values(text=_word("")), "message")
+BLANK_TEXT = Statement(
+    update(messages).where(_m.id == bindparam("message")).values(text=_word("")), "message"
+)
 ADD_SET_ASIDE = _insert(set_aside)

@@ -6,12 +6,12 @@ engine does, one transaction a turn, and can be told to die between a commit and
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import random
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,17 +21,12 @@ from foundation.clock import SECOND_US
 from foundation.contract import BridgeParcel, Charge, FromBridge, FromGateway, GatewayParcel, Reply, Resolve, Send
 from foundation.ids import Ids
 from foundation.mailbox import BRIDGE, Outbox
+from foundation.settings_tables import HandoffSettings, LogSettings, MetricsSettings, StoreSettings, WebSettings
 from foundation.store import SqliteTx, open_sqlite
-from smsd.charging.correlation import Correlation
-from smsd.charging.desk import Desk
+from smsd.assembly import make_gateway, make_queues
 from smsd.charging.states import ChargeState
-from smsd.codewords import Codebook, Function
-from smsd.gateway import Gateway, RouteTable
-from smsd.inbox import Inbox, InboxLimits
-from smsd.operators import OperatorProfile
-from smsd.outbox import OperatorQueue, Sender
-from smsd.replies import Replies
-from smsd.settings import Operator, Organisation, Price
+from smsd.codewords import Function
+from smsd.settings import Limits, Operator, Organisation, Price, Settings, ShortCode
 from smsd.smpp.link import Answer, AnswerKind
 from smsd.smpp.pdu import DeliverSm, Frame, Pdu, Tlv
 from smsd.store import SCHEMA
@@ -111,6 +106,7 @@ def operator(name: str = "telco", price: Price | None = None, **settings: Any) -
         "system_id": name,
         "password": "secret",
         "outcomes": {"0021": "no_credit", "0x0000000b": "wrong_operator", "0x00000008": "unknown"},
+        "rate": 1000,
         **settings,
     }
     return Operator(name=name, price=price or Price(carrier="tlv", tag=PRICE_TAG), **given)
@@ -135,6 +131,29 @@ def _empty_store() -> bytes:
         path = Path(folder) / "smsd.db"
         open_sqlite(f"sqlite:///{path}", SCHEMA).close()
         return path.read_bytes()
+
+
+def settings_of(
+    url: str,
+    operators: Sequence[Operator],
+    organisations: Sequence[Organisation],
+    short_codes: Mapping[str, tuple[str, ...]],
+    **limits: Any,
+) -> Settings:
+    """A gateway's settings, made here and not read."""
+    return Settings(
+        path=Path("smsd.toml"),
+        store=StoreSettings(url=url),
+        handoff=HandoffSettings(),
+        bridge=None,
+        web=WebSettings(),
+        operators=tuple(operators),
+        short_codes=tuple(ShortCode(number=number, operators=names) for number, names in short_codes.items()),
+        organisations=tuple(organisations),
+        limits=Limits(**limits),
+        metrics=MetricsSettings(),
+        log=LogSettings(),
+    )
 
 
 class Play:
@@ -175,55 +194,24 @@ class Play:
         self.die_at = 0
         self._sequence = 0
         self._smsc_ids = 0
-        self._loop = asyncio.new_event_loop()
         self.start()
 
     def close(self) -> None:
         """Let go of the file."""
         self.connection.close()
-        self._loop.close()
 
     # memory
 
     def start(self) -> Plan:
         """New memory on the same file: what a start of the daemon does."""
-        profiles = {each.name: OperatorProfile(each) for each in self.operators}
-        self.profiles = profiles
-        self.queues = {
-            name: OperatorQueue(name, limit=self.queue_limit, rate=1000, pause_s=1) for name in profiles
-        }
+        settings = self.settings()
+        self.queues = make_queues(settings)
         for queue in self.queues.values():
             queue.behind = True
-        replies = Replies(self.organisations)
-        desk = Desk(self.ids)
-        sender = Sender(profiles, desk, self.ids)
-        words = [each.as_codeword() for each in self.organisations]
-        inbox = Inbox(
-            {code: Codebook(words) for code in self.short_codes},
-            replies,
-            sender,
-            self.ids,
-            InboxLimits(reassembly_expiry_us=300 * SECOND_US, guidance_every_us=86_400 * SECOND_US),
-        )
-        self.gateway = Gateway(
-            name="smsd",
-            profiles=profiles,
-            inbox=inbox,
-            sender=sender,
-            desk=desk,
-            correlation=Correlation(desk, self.ids),
-            replies=replies,
-            routes=RouteTable(
-                short_codes={each.org: tuple(self.short_codes) for each in self.organisations},
-                operators=self.short_codes,
-            ),
-            queues=self.queues,
-            ids=self.ids,
-            clock=self.clock,
-        )
+        self.gateway = make_gateway(settings, self.queues, ids=self.ids, clock=self.clock)
         self.links = {
             name: [FakeLink(f"{name}-trx-{number}", self.window) for number in range(1, self.binds + 1)]
-            for name in profiles
+            for name in self.queues
         }
         self.opened: dict[str, int] = {}
         self.connections = {
@@ -233,6 +221,12 @@ class Play:
         self._note(plan)
         self.read_back()
         return plan
+
+    def settings(self) -> Settings:
+        """Settings that say what this play was made with."""
+        return settings_of(
+            self.url, self.operators, self.organisations, self.short_codes, mt_queue=self.queue_limit
+        )
 
     def crash(self) -> Plan:
         """Throw all memory away and start again; what was in the air stays unanswered."""
@@ -329,9 +323,13 @@ class Play:
         """What the engine does where the store holds what memory has not."""
         for name, queue in self.queues.items():
             while queue.behind and len(queue) <= self.queue_limit // 2:
-                pieces = self.gateway.read_queue(self.tx, name, queue.last_read, self.queue_limit)
-                messages = {piece.outgoing.message for piece in pieces}
-                queue.refill(pieces, more=len(messages) == self.queue_limit)
+                found = self.commit(
+                    lambda tx, name=name, after=queue.last_read: self.gateway.read_queue(
+                        tx, name, after, self.queue_limit
+                    )
+                )
+                queue.refill(found.pieces, last=found.last, more=found.more)
+                self._note(found.plan)
 
     def _note(self, plan: Plan) -> None:
         for posted in plan.posted:
@@ -401,7 +399,7 @@ class Play:
 
     def raw_parcel(self, body: bytes) -> ParcelCame:
         """Octets in a parcel's place."""
-        return ParcelCame(body, self._loop.create_future())
+        return ParcelCame(body, Future())  # type: ignore[arg-type]  # as asyncio's, without a loop
 
     def tick(self, seconds: float = 0) -> Plan:
         """Time passes."""

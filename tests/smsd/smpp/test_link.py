@@ -18,11 +18,12 @@ from smpp_network import BIND, Network, SteppedClock, on_both_loops, quick
 from smpp_samples import DELIVER, SUBMIT
 
 from foundation.clock import SystemClock
+from foundation.settings_tables import TlsSettings
 from smsd.smpp import pdu as p
 from smsd.smpp.answers import Answer, AnswerKind
 from smsd.smpp.codec import UnencodablePduError, encode
 from smsd.smpp.constants import CommandId, CommandStatus
-from smsd.smpp.link import Link, LinkSettings, LinkState, TlsSettings
+from smsd.smpp.link import Link, LinkSettings, LinkState
 from smsd.smpp.session import Role, SessionSettings
 from smsd.smpp.supervise import Backoff
 from smsd.smpp.wire import Wire

@@ -29,8 +29,9 @@ from foundation.carriers.local import LocalCarrier
 from foundation.carriers.mqtt import MqttCarrier, MqttSettings
 from foundation.clock import SystemClock
 from foundation.contract import Direction, GatewayParcel, Message, MessageFate, Purpose
+from foundation.courier import Courier
 from foundation.ids import Ids
-from foundation.mailbox import BRIDGE, Carrier, Courier, Inbox, Outbox, mailbox_tables
+from foundation.mailbox import BRIDGE, Carrier, Inbox, Outbox, mailbox_tables
 from foundation.store import SQLITE_PREFIX, Store, connect_sqlite
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))

@@ -20,8 +20,9 @@ from billing_bridge.settings import BridgeSettings
 from billing_bridge.store import statements as s
 from foundation.clock import DAY_US, Clock
 from foundation.contract import BridgeParcel, FromBridge, FromGateway, GatewayParcel
+from foundation.courier import Courier, CourierSettings
 from foundation.ids import Ids
-from foundation.mailbox import BRIDGE, Carrier, Courier, CourierSettings, Inbox, Outbox, Posted
+from foundation.mailbox import BRIDGE, Carrier, Inbox, Outbox, Posted
 from foundation.store import Store, StoreFailed, Tx
 
 log = structlog.get_logger(__name__)

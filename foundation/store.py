@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import queue
 import sqlite3
 import threading
@@ -194,6 +195,8 @@ def migrate(connection: sqlite3.Connection, url: str, schema: Schema) -> None:
     from sqlalchemy import create_engine  # noqa: PLC0415
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
+    # its plugins' greetings are nobody's news
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     config = Config()
     folder = importlib.import_module(schema.package).__path__[0]
     config.set_main_option("script_location", folder.replace("%", "%%"))

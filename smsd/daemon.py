@@ -22,9 +22,10 @@ from foundation import logs
 from foundation.carriers.configured import mqtt_carrier
 from foundation.carriers.local import LocalCarrier
 from foundation.clock import Clock, SystemClock
+from foundation.courier import Courier, CourierSettings
 from foundation.health import Check, HealthServer
 from foundation.ids import Ids
-from foundation.mailbox import Carrier, Courier, CourierSettings, Outbox
+from foundation.mailbox import Carrier, Outbox
 from foundation.settings import ConfigurationError
 from foundation.store import Runner, Store, StoreFailed, open_sqlite
 from foundation.systemd import Notifier

@@ -16,8 +16,9 @@ import msgspec
 import structlog
 
 from foundation.clock import Clock
+from foundation.courier import Courier
 from foundation.ids import Ids
-from foundation.mailbox import BRIDGE, Courier, Outbox
+from foundation.mailbox import BRIDGE, Outbox
 from foundation.store import Store, StoreFailed
 from smsd.gateway import Gateway
 from smsd.metrics import Metrics

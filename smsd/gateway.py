@@ -7,6 +7,7 @@ again from the start where the commit failed. It touches no socket and no clock 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 import structlog
@@ -42,7 +43,7 @@ from smsd.replies import Replies, UnknownReply
 from smsd.smpp.alphabet import NotEncodable
 from smsd.smpp.faults import UnencodablePduError
 from smsd.smpp.link import Answer, AnswerKind, Link
-from smsd.smpp.pdu import DataSm, DeliverSm
+from smsd.smpp.pdu import DataSm, DeliverSm, Tlv
 from smsd.smpp.receipt import read_receipt
 from smsd.smpp.segments import TooManySegments
 from smsd.store import statements as sql
@@ -52,6 +53,7 @@ log = structlog.get_logger(__name__)
 
 _PARCEL = msgspec.json.Decoder(BridgeParcel)
 _ENCODER = msgspec.json.Encoder()
+_Same: TypeAlias = tuple[str, bytes, tuple[Tlv, ...]]
 _FREE_ATTEMPTS = 3
 _NO_ROUTE = "no short code reaches this number"
 _MESSAGE_TYPE = 0x3C
@@ -126,7 +128,8 @@ class Gateway:
         connection was bound, UTC µs.
         """
         plan = Plan(self._clock.now_us())
-        seen: set[tuple[str, bytes]] = set()
+        plan.live = opened
+        seen: set[_Same] = set()
         for item in inputs:
             if isinstance(item, Answered):
                 self._answer(tx, plan, item)
@@ -200,7 +203,7 @@ class Gateway:
     # from operators
 
     def _deliver(
-        self, tx: Tx, plan: Plan, item: Delivered, opened: Mapping[str, int], seen: set[tuple[str, bytes]]
+        self, tx: Tx, plan: Plan, item: Delivered, opened: Mapping[str, int], seen: set[_Same]
     ) -> None:
         pdu = item.frame.pdu
         plan.responses.append((item.link, item.frame, 0))
@@ -219,7 +222,7 @@ class Gateway:
             self._correlation.receipt(tx, plan, profile, reading, number, short_code)
             return
         body = pdu.short_message if isinstance(pdu, DeliverSm) else b""
-        same = (f"{item.connection} {pdu.source_addr} {pdu.destination_addr}", body)
+        same = (f"{item.connection} {pdu.source_addr} {pdu.destination_addr}", body, pdu.tlvs)
         if body and same in seen:
             # the SMSC grew impatient while the store was away: one text, two deliver_sm
             plan.count("mo_again", profile.name)

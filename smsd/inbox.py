@@ -90,15 +90,15 @@ class Inbox:
         """Take a deliver_sm or data_sm that is no receipt."""
         number = from_operator(pdu.source_addr) or pdu.source_addr
         content = read_content(pdu, profile.coding)
+        fresh = plan.at_us - opened_us < _FRESH_CONNECTION_US
         echo = profile.echo(pdu.tlvs)
         if content.part is not None:
             part = content.part
             key = (profile.name, number, pdu.destination_addr, part.reference, part.total)
             row = (*key, part.number, content.coding, content.payload, echo, connection, plan.at_us)
             tx.run(sql.ADD_FRAGMENT, [row])
-            self._whole(tx, plan, key, incomplete=False)
+            self._whole(tx, plan, key, incomplete=False, fresh=fresh)
             return
-        fresh = plan.at_us - opened_us < _FRESH_CONNECTION_US
         self.take(
             tx,
             plan,
@@ -211,11 +211,13 @@ class Inbox:
         """Hand on what came of long texts whose other parts never did."""
         for row in tx.all(sql.STALE_FRAGMENTS, (plan.at_us - self._limits.reassembly_expiry_us,)):
             plan.count("mo_incomplete", row[0])
-            self._whole(tx, plan, row, incomplete=True)
+            self._whole(tx, plan, row, incomplete=True, fresh=False)
 
     # segments
 
-    def _whole(self, tx: Tx, plan: Plan, key: tuple[str, str, str, int, int], *, incomplete: bool) -> None:
+    def _whole(
+        self, tx: Tx, plan: Plan, key: tuple[str, str, str, int, int], *, incomplete: bool, fresh: bool
+    ) -> None:
         rows = tx.all(sql.FRAGMENTS_OF, key)
         if not rows or (len(rows) < key[4] and not incomplete):
             return
@@ -224,7 +226,7 @@ class Inbox:
         self.take(
             tx,
             plan,
-            Mo(key[0], key[1], key[2], text, rows[0][3], rows[-1][4], fresh=False),
+            Mo(key[0], key[1], key[2], text, rows[0][3], rows[-1][4], fresh),
             segments=len(rows),
         )
 
@@ -238,13 +240,16 @@ class Inbox:
         return known
 
     def _came_before(self, tx: Tx, plan: Plan, mo: Mo) -> bool:
-        """Whether an SMSC repeats what it gave us on a bind whose end may have swallowed our answer."""
+        """Whether an SMSC repeats what it gave us on a bind whose end may have swallowed our answer.
+
+        What came on a bind that still lives was answered there: that is a person who texts the same again.
+        """
         after = uuid7_floor(plan.at_us - _LOOK_BACK_US)
-        found = tx.one(
+        found = tx.all(
             sql.SAME_MO,
             (mo.number, after, mo.operator, mo.address, mo.text, mo.connection, _LAST_SECONDS_US),
         )
-        return found is not None
+        return any(connection not in plan.live for (connection,) in found)
 
     # what texts ask for
 

@@ -151,9 +151,10 @@ class OperatorProfile:
             return "later", Reason.NONE
         for code in (f"0x{status:08x}", f"0x{status:04x}", f"0x{status:x}", f"0x{status:02x}"):
             outcome = self._outcomes.get(code)
-            if outcome in ("unknown", "pending"):
+            if outcome in ("unknown", "pending", "charged"):
+                # refused, yet not surely unbilled
                 return "unclear", Reason.NONE
-            if outcome is not None and outcome != "charged":
+            if outcome is not None:
                 return "refused", Reason(outcome)
         return "refused", Reason.REJECTED
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -97,6 +98,7 @@ class Plan:
         "handoff",
         "held",
         "last_mo",
+        "live",
         "over",
         "parcels",
         "paused",
@@ -118,6 +120,8 @@ class Plan:
         self.rows: list[Row] = []
         self.fates: list[Row] = []
         self.last_mo: dict[str, Row] = {}
+        # the connections that are open
+        self.live: Container[str] = ()
         # messages to which this plan gives a final fate
         self.ended: set[str] = set()
         self.handoff: list[FromGateway] = []

@@ -112,7 +112,7 @@ WAITING = Statement(
     "most",
 )
 SAME_MO = Statement(
-    select(_m.id)
+    select(_m.connection)
     .select_from(messages.join(connections, connections.c.id == _m.connection))
     .where(
         and_(
@@ -125,8 +125,7 @@ SAME_MO = Statement(
             _m.connection != bindparam("connection"),
             _m.at_us >= connections.c.last_mo_us - bindparam("tail_us"),
         )
-    )
-    .limit(1),
+    ),
     "number",
     "after",
     "operator",

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from handoff import ManualClock, make_store
 
+from foundation.courier import Courier, CourierSettings
 from foundation.ids import Ids
 from foundation.mailbox import (
     BRIDGE,
-    Courier,
-    CourierSettings,
     Inbox,
     Outbox,
     ParcelTooLargeError,

@@ -11,8 +11,9 @@ import msgspec
 from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, create_engine, insert, select
 from sqlalchemy.pool import NullPool
 
+from foundation.courier import Courier, CourierSettings
 from foundation.ids import Ids
-from foundation.mailbox import BRIDGE, Courier, CourierSettings, Inbox, Outbox, Posted, mailbox_tables
+from foundation.mailbox import BRIDGE, Inbox, Outbox, Posted, mailbox_tables
 from foundation.store import SQLITE_PREFIX, Runner, Statement, Store, StoreFailed, Tx, connect_sqlite
 
 LONG_S = 20.0

@@ -67,6 +67,7 @@ class System:
         return status, time.monotonic() - began
 
     def close(self) -> None:
+        self.phones.close()
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

@@ -176,6 +176,10 @@ class Phones:
         self._port = port
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
 
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        self._connection.close()
+
     def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Status and what was answered."""
         sent = None if body is None else json.dumps(body).encode()
@@ -258,7 +262,7 @@ _RULES: list[dict[str, Any]] = [
     {"number_regex": r"479\d{5}1\d", "premium": True, "receipt": "UNDELIV", "err": "0021", "bill": "never"},
     {"number_regex": r"479\d{5}2\d", "premium": True, "receipt_delay_s": 1.5},
     {"number_regex": r"479\d{5}3[0-4]", "premium": True, "receipt_first": True},
-    {"number_regex": r"479\d{5}3\d", "premium": True, "drop_response": True, "bill": "on-accept"},
+    {"number_regex": r"479\d{5}37", "premium": True, "drop_response": True, "bill": "on-accept"},
     {"number_regex": r"479\d{5}0[05]", "premium": True, "receipt_twice": True, "bill": "on-accept"},
     {"number_regex": r"479\d{5}01", "premium": True, "receipt_delay_s": 0.0},
 ]
@@ -379,5 +383,6 @@ class World:
 
     def end(self) -> None:
         """End every process that is left."""
+        self.phones.close()
         for program in self.programs:
             program.end()

@@ -7,6 +7,7 @@ program. Where the settings have a [bridge] and the hand-off is local, the bridg
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import signal
 import sys
@@ -42,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 _SWITCH_S = 0.0005
 """How long one thread may keep the interpreter while the commit of another waits to be told."""
+_GC_THRESHOLDS = (20_000, 20, 100)
+"""Messages come and go without cycles: the collector need not look after every 700 of them."""
 
 
 class Daemon:
@@ -90,7 +93,6 @@ class Daemon:
     async def run(self) -> None:
         """Run until `stop`. No new submits then, the windows are drained, and every link unbinds."""
         settings = self.settings
-        sys.setswitchinterval(_SWITCH_S)
         store = Store(open_sqlite(settings.store.url, SCHEMA), runner=self._runner)
         try:
             engine = self._build(store)
@@ -279,7 +281,14 @@ def _room(link: Link) -> float:
 
 
 async def run_until_signal(daemon: Daemon) -> None:
-    """Run a daemon; SIGTERM and SIGINT stop it gracefully, SIGHUP reads the settings again."""
+    """Run a daemon in a process tuned for it.
+
+    SIGTERM and SIGINT stop it gracefully, SIGHUP reads the settings again.
+    """
+    sys.setswitchinterval(_SWITCH_S)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
     loop = asyncio.get_running_loop()
     handlers = {signal.SIGTERM: daemon.stop, signal.SIGINT: daemon.stop, signal.SIGHUP: daemon.reload}
     for number, handler in handlers.items():

@@ -253,7 +253,7 @@ class Phones:
 
 _SCRIPT = {
     "default_rules": False,
-    "limits": {"retry_s": 0.5, "response_timeout_s": 5.0, "window": 20},
+    "limits": {"retry_s": 0.5, "response_timeout_s": 5.0, "window": 3},
     "receipts": {"delay_s": 0.08},
 }
 # phones are +47 9kkkk tt d: wave k, tens digit t, last digit d (see kill_trial.TEXTS)

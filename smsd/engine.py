@@ -176,10 +176,10 @@ class Engine:
             self._inputs.extendleft(reversed(batch))
             await self._store_failed(error)
             return
-        except Exception as error:
+        except Exception:
             if not batch:
                 raise
-            await self._one_by_one(batch, error)
+            await self._one_by_one(batch)
             return
         self._recovered()
         self._metrics.batch.observe(len(batch))
@@ -191,21 +191,22 @@ class Engine:
                 queue.retry_held()
             await self._look_for_parcels()
 
-    async def _one_by_one(self, batch: list[Input], fault: Exception) -> None:
-        """One input of the batch cannot be handled: find it, set it aside, do the others."""
-        if len(batch) == 1:
-            item, words = batch[0], f"{type(fault).__name__} at {_place(fault)}"
-            log.error("input.refused", kind=type(item).__name__, fault=words)
-            self._apply(await self._until_stored(lambda tx: self._gateway.set_aside(tx, item, words)))
-            return
+    async def _one_by_one(self, batch: list[Input]) -> None:
+        """One input of the batch cannot be handled: find it, set it aside, do the others.
+
+        Nothing is sent meanwhile, so that a fault in sending accuses no input.
+        """
         for item in batch:
             try:
                 plan = await self._until_stored(
                     lambda tx, item=item: self._gateway.handle(tx, [item], {}, self._opened)
                 )
             except Exception as error:  # noqa: BLE001 - kept with the input, and logged
-                await self._one_by_one([item], error)
-                continue
+                words = f"{type(error).__name__} at {_place(error)}"
+                log.error("input.refused", kind=type(item).__name__, fault=words)
+                plan = await self._until_stored(
+                    lambda tx, item=item, words=words: self._gateway.set_aside(tx, item, words)
+                )
             self._apply(plan)
 
     async def _until_stored(self, unit: Callable[..., Any]) -> Any:
@@ -260,7 +261,7 @@ class Engine:
         self._metrics.add(plan.counts)
         for event, fields in plan.alarms:
             log.warning(event, **fields)
-        if not self._reading and len(self._inputs) < self.limits.waiting // 2:
+        if not self._reading and len(self._inputs) <= self.limits.waiting // 2:
             self._reading = True
             for link in self._operator_of:
                 link.resume_reading()

@@ -20,7 +20,7 @@ from smsd.charging.reports import ReportRow, Said
 from smsd.charging.states import ChargeState
 
 EARLY_US = 3600 * SECOND_US
-"""How much earlier than we sent it a message may be billed: clocks differ, and so does the hour in October."""
+"""How much earlier than we sent it a message may be billed: clocks differ, and October has an hour twice."""
 LATE_US = 2 * DAY_US
 """How much later; a message is tried for a day or two."""
 
@@ -77,13 +77,12 @@ def match(rows: Sequence[ReportRow], pool: Sequence[Ours], keys: Keys) -> list[G
     how: dict[str, How] = {}
     left: list[ReportRow] = []
     for row in sorted(rows, key=_row_order):
-        known = {
-            charge.id: charge for key in _keys(row, keys) for charge in by_key.get((key, row.number), ())
-        }
+        named = _keys(row, keys)
+        known = [charge for key in named for charge in by_key.get((key, row.number), ())]
         if known:
-            meant = min(known.values(), key=lambda each: (abs(each.sent_us - row.at_us), each.id))  # noqa: B023
-            of_charge[meant.id].append(row)
-            how[meant.id] = How.ID
+            meant = min((abs(each.sent_us - row.at_us), each.id) for each in known)[1]
+            of_charge[meant].append(row)
+            how[meant] = How.ID
         else:
             left.append(row)
     nameless = [each for each in pool if each.sent_us and each.id not in how and not each.answered]
@@ -101,7 +100,7 @@ def match(rows: Sequence[ReportRow], pool: Sequence[Ours], keys: Keys) -> list[G
 def _fit(
     rows: Sequence[ReportRow], charges: Sequence[Ours]
 ) -> tuple[list[tuple[Ours, tuple[ReportRow, ...], How]], list[ReportRow]]:
-    """Rows without a known id and charges without an id, brought together where only one thing can be meant."""
+    """Rows of unknown ids and charges without one, brought together where only one thing can be meant."""
     of_price: dict[tuple[str, int], list[Ours]] = defaultdict(list)
     for charge in sorted(charges, key=attrgetter("sent_us", "id")):
         of_price[charge.number, charge.amount_ore].append(charge)

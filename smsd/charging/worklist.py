@@ -11,12 +11,13 @@ import sqlite3
 import msgspec
 
 from foundation.clock import Clock
-from foundation.contract import GatewayParcel, Outcome, Reason
+from foundation.contract import GatewayParcel, MessageFate, MessageState, Outcome, Reason
 from foundation.ids import Ids
 from foundation.mailbox import BRIDGE, Outbox
 from foundation.store import SqliteTx
 from smsd.charging.desk import Desk
 from smsd.charging.states import ChargeState, Evidence, Verdict
+from smsd.store import statements as sql
 from smsd.work import Plan
 
 _COLUMNS = (
@@ -115,6 +116,19 @@ def resolve(
             raise CannotResolve(
                 f"charge {charge} is {row.state}: that cannot be made {outcome} by hand; "
                 "wait until it is accepted, in_doubt or settled otherwise"
+            )
+        if row.state is ChargeState.INTENDED:
+            # its message will not be sent any more
+            tx.run(sql.SET_FATE, [(MessageFate.REFUSED, Reason.BY_HAND, plan.at_us, row.message)])
+            plan.handoff.append(
+                MessageState(
+                    id=ids.new(),
+                    conversation=row.conversation,
+                    at=plan.at_us,
+                    message=row.message,
+                    fate=MessageFate.REFUSED,
+                    reason=Reason.BY_HAND,
+                )
             )
         parcel = ids.new()
         body = msgspec.json.encode(GatewayParcel(id=parcel, sender=gateway, messages=plan.handoff))

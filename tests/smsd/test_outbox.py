@@ -52,14 +52,14 @@ def test_a_fresh_account_may_send_a_seconds_worth_at_once() -> None:
 
 
 def test_permits_come_back_with_time_at_the_accounts_rate() -> None:
-    queue = queue_of(rate=10)
-    assert queue.permits(100.0) == 10
-    queue.apply([], 0, [], 10)
+    queue = queue_of(rate=8)
+    assert queue.permits(100.0) == 8
+    queue.apply([], 0, [], 8)
     assert queue.permits(100.0) == 0
-    assert queue.permits(100.09) == 0
-    assert queue.permits(100.1) == 1
-    assert queue.permits(100.5) == 5
-    assert queue.permits(200.0) == 10
+    assert queue.permits(100.0625) == 0
+    assert queue.permits(100.125) == 1
+    assert queue.permits(100.5) == 4
+    assert queue.permits(200.0) == 8
 
 
 def test_the_next_permit_is_told() -> None:

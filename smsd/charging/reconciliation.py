@@ -1,0 +1,445 @@
+"""Our charges beside an operator's billing report: every difference named, and resolved where that is said.
+
+Theory of operation. Rows are brought to charges (`report_matching`); what the rows of one charge come to is
+a `Bill`; state and bill together name the difference and the evidence that the report is (`_JUDGED`). Only
+`states` says what that evidence moves. A report is known by its SHA-256: for a charge it says a thing once,
+so that reading it again changes nothing, not even what a person has said since.
+
+Works beside a running daemon: nothing is locked while comparing; applying judges each charge anew by the
+state it has then, in one short transaction, with the hand-off's parcels in the outbox.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from foundation.clock import SECOND_US, Clock
+from foundation.contract import GatewayParcel, Reason
+from foundation.ids import Ids
+from foundation.mailbox import BRIDGE, Outbox
+from foundation.store import SqliteTx
+from smsd.charging.desk import Desk
+from smsd.charging.report_charges import keys_of, read_charges, spoken, spoken_of
+from smsd.charging.report_matching import Group, How, Ours, match
+from smsd.charging.reports import Report, ReportRow, Said
+from smsd.charging.states import ChargeState, Evidence, Verdict, step
+from smsd.settings_operators import Operator
+from smsd.work import Plan
+
+_PER_PARCEL = 500
+_MAX_WHO = 100
+
+
+class CannotReconcile(ValueError):
+    """What was asked for would be unsafe; nothing changed."""
+
+
+class Bill(StrEnum):
+    """What all rows of one charge come to."""
+
+    ONCE = "charged"
+    TWICE = "charged more than once"
+    GIVEN_BACK = "charged and given back"
+    NOTHING = "not charged"
+    ABSENT = "not in the report"
+
+
+class Kind(StrEnum):
+    """How a charge and its rows differ."""
+
+    AGREED = "agreed"
+    RESOLVED_CHARGED = "resolved_charged"  # open here, billed there
+    RESOLVED_NOT_CHARGED = "resolved_not_charged"  # open here, not billed there
+    CHARGED_THERE = "charged_there"  # billed there, not charged here
+    NOT_CHARGED_THERE = "not_charged_there"  # charged here, not billed there
+    GIVEN_BACK_THERE = "given_back_there"
+    AMOUNT_DIFFERS = "amount_differs"
+    BILLED_TWICE = "billed_twice"  # one message, several times
+    INVOICE_BILLED_TWICE = "invoice_billed_twice"  # two messages, one invoice
+    MISSING = "missing_there"
+    AMBIGUOUS = "ambiguous"  # rows fit, but not only one way
+    UNDER_WAY = "under_way"  # being sent: it is too early to compare
+    UNKNOWN = "unknown_here"
+
+
+class Period(msgspec.Struct, frozen=True):
+    """The time the report covers, UTC microseconds, `until_us` not in it. 0: as its rows have it.
+
+    `complete`: every message billed of those sent then is in the report.
+    """
+
+    since_us: int = 0
+    until_us: int = 0
+    complete: bool = False
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One charge, or one message unknown here, on both sides. Øre; `at_us` UTC microseconds.
+
+    `amount_ore` is what the charge asks for;
+    `ours_ore` and `theirs_ore` are what was billed and not given back. `evidence` is what applying says of
+    the charge, `refund` what applying with refunds adds; `applied` what was said, `after` the state then.
+    """
+
+    kind: Kind
+    bill: Bill
+    charge: str
+    number: str
+    short_code: str
+    at_us: int
+    state: ChargeState | None
+    amount_ore: int
+    ours_ore: int
+    theirs_ore: int
+    how: How
+    lines: tuple[int, ...]
+    evidence: tuple[Evidence, ...] = ()
+    refund: tuple[Evidence, ...] = ()
+    reason: Reason = Reason.NONE
+    advice: str = ""
+    applied: tuple[Evidence, ...] = ()
+    after: ChargeState | None = None
+
+    @property
+    def difference_ore(self) -> int:
+        """Theirs less ours."""
+        return self.theirs_ore - self.ours_ore
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """The sums of all lines, øre. `after_ore` is ours after applying, `in_doubt` what then is so still."""
+
+    rows: int
+    charges: int
+    theirs_ore: int
+    ours_ore: int
+    difference_ore: int
+    after_ore: int
+    in_doubt: int
+    kinds: dict[str, int]
+
+    @classmethod
+    def of(cls, lines: Iterable[Line]) -> Totals:
+        """Add up."""
+        all_lines = list(lines)
+        kinds: dict[str, int] = defaultdict(int)
+        for line in all_lines:
+            kinds[line.kind] += 1
+        return cls(
+            rows=sum(len(line.lines) for line in all_lines),
+            charges=sum(bool(line.charge) for line in all_lines),
+            theirs_ore=sum(line.theirs_ore for line in all_lines),
+            ours_ore=sum(line.ours_ore for line in all_lines),
+            difference_ore=sum(line.difference_ore for line in all_lines),
+            after_ore=sum(_after_ore(line) for line in all_lines),
+            in_doubt=sum(line.after is ChargeState.IN_DOUBT for line in all_lines),
+            kinds=dict(kinds),
+        )
+
+
+S, E, B, K = ChargeState, Evidence, Bill, Kind
+_BILLED: Final = frozenset({S.CHARGED, S.REFUND_DUE})
+_Judged = tuple[Kind, tuple[Evidence, ...]]
+
+_JUDGED: Final[dict[tuple[ChargeState, Bill], _Judged]] = {
+    **dict.fromkeys(((S.SENDING, bill) for bill in Bill), (K.UNDER_WAY, ())),
+    (S.INTENDED, B.ONCE): (K.CHARGED_THERE, (E.REPORT_CHARGED,)),
+    (S.INTENDED, B.GIVEN_BACK): (K.UNDER_WAY, ()),
+    (S.INTENDED, B.NOTHING): (K.AGREED, ()),
+    **{(state, B.ONCE): (K.RESOLVED_CHARGED, (E.REPORT_CHARGED,)) for state in (S.ACCEPTED, S.IN_DOUBT)},
+    # nothing is kept of what was given back before we knew of it: the payer is told that it failed
+    **{
+        (state, B.GIVEN_BACK): (K.GIVEN_BACK_THERE, (E.REPORT_NOT_CHARGED,))
+        for state in (S.ACCEPTED, S.IN_DOUBT)
+    },
+    **{
+        (state, B.NOTHING): (K.RESOLVED_NOT_CHARGED, (E.REPORT_NOT_CHARGED,))
+        for state in (S.ACCEPTED, S.IN_DOUBT)
+    },
+    **{(state, B.ABSENT): (K.MISSING, (E.REPORT_NOT_CHARGED,)) for state in (S.ACCEPTED, S.IN_DOUBT)},
+    **{(state, B.ONCE): (K.AGREED, ()) for state in _BILLED},
+    **{(state, B.ABSENT): (K.MISSING, ()) for state in _BILLED},
+    (S.CHARGED, B.GIVEN_BACK): (K.GIVEN_BACK_THERE, (E.REFUND_OWED, E.REFUND_MADE)),
+    (S.REFUND_DUE, B.GIVEN_BACK): (K.GIVEN_BACK_THERE, (E.REFUND_MADE,)),
+    (S.REFUNDED, B.GIVEN_BACK): (K.AGREED, ()),
+    (S.REFUNDED, B.ONCE): (K.CHARGED_THERE, ()),
+    **{
+        (state, B.NOTHING): (K.NOT_CHARGED_THERE, (E.REPORT_NOT_CHARGED,))
+        for state in (S.CHARGED, S.REFUND_DUE, S.REFUNDED)
+    },
+    **{(state, B.ONCE): (K.CHARGED_THERE, (E.REPORT_CHARGED,)) for state in (S.NOT_CHARGED, S.REFUSED)},
+    **{
+        (state, bill): (K.AGREED, ())
+        for state in (S.NOT_CHARGED, S.REFUSED)
+        for bill in (B.GIVEN_BACK, B.NOTHING)
+    },
+}
+"""What is missing is no line: neither side has anything."""
+
+_ADVICE: Final[dict[tuple[Kind, ChargeState | None], str]] = {
+    (K.CHARGED_THERE, S.REFUNDED): "ask the operator: refunded here, billed there",
+    (K.CHARGED_THERE, S.INTENDED): "billed before it was sent; kept as a contradiction",
+    (K.MISSING, S.CHARGED): "ask the operator, or look in the next report; then resolve by hand",
+    (K.MISSING, S.REFUND_DUE): "ask the operator: a refund is due of what they did not bill",
+    (K.UNKNOWN, None): "ask the operator: it was not sent from here",
+    **dict.fromkeys(
+        ((K.UNDER_WAY, state) for state in ChargeState), "being sent: read the report again later"
+    ),
+    **dict.fromkeys(
+        ((K.AMBIGUOUS, state) for state in ChargeState), "several rows or charges fit: resolve by hand"
+    ),
+    **dict.fromkeys(
+        ((K.BILLED_TWICE, state) for state in ChargeState), "have the operator give back what was too much"
+    ),
+    **dict.fromkeys(
+        ((K.AMOUNT_DIFFERS, state) for state in ChargeState), "ask the operator for the difference"
+    ),
+    **dict.fromkeys(
+        ((K.INVOICE_BILLED_TWICE, state) for state in ChargeState),
+        "the invoice is paid already: pay this back",
+    ),
+}
+
+
+def reconcile(
+    connection: sqlite3.Connection, report: Report, operator: Operator, period: Period, now_us: int
+) -> list[Line]:
+    """Every charge and row compared, in order of time; nothing is changed.
+
+    Raises:
+        CannotReconcile: the report cannot be complete for the period.
+    """
+    if period.complete and not (0 < period.since_us < period.until_us <= now_us):
+        raise CannotReconcile(
+            "a report is complete for a period that is over: give --since and a later --until, not after now"
+        )
+    first = min(row.at_us for row in report.rows)
+    last = max(row.at_us for row in report.rows)
+    period = Period(period.since_us or first, period.until_us or last + 1, period.complete)
+    first, last = min(first, period.since_us), max(last, period.until_us)
+    # a transaction, so that all is read as of one moment
+    connection.execute("BEGIN")
+    try:
+        pool = read_charges(connection, operator, report.rows, first_us=first, last_us=last)
+        before = spoken(connection, operator, _mark(report), first_us=first, last_us=last)
+    finally:
+        connection.execute("COMMIT")
+    groups = match(report.rows, pool, lambda message_id: keys_of(message_id, operator))
+    if period.complete and all(group.how in (How.NONE, How.AMBIGUOUS) for group in groups):
+        raise CannotReconcile(
+            f"no row of the report is about a charge at operator {operator.name}: it cannot be complete; "
+            "check the operator, the period and [operators.report]"
+        )
+    deliverable_us = period.until_us - operator.validity_s * SECOND_US
+    lines = []
+    for group in groups:
+        charge = group.charge
+        if charge is None:
+            lines.append(_stranger(group))
+        elif group.rows or period.since_us <= charge.sent_us < period.until_us:
+            may_come = not period.complete or (charge.state is S.ACCEPTED and charge.sent_us > deliverable_us)
+            line = _line(charge, group, before.get(charge.id, frozenset()), may_come=may_come)
+            if line is not None:
+                lines.append(line)
+    return _invoices_once(lines, pool)
+
+
+def apply(
+    connection: sqlite3.Connection,
+    lines: Sequence[Line],
+    report: Report,
+    *,
+    who: str,
+    refunds: bool,
+    gateway: str,
+    clock: Clock,
+    ids: Ids,
+) -> list[Line]:
+    """Say of every charge what its line proposes, in one transaction; the lines with what was done.
+
+    A charge that moved since the comparison is judged by the state it is in now.
+    """
+    tx = SqliteTx(connection)
+    plan = Plan(clock.now_us())
+    desk = Desk(ids)
+    done = []
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for line in lines:
+            wanted = line.evidence + (line.refund if refunds else ())
+            row = desk.find(tx, line.charge) if wanted else None
+            if row is None:
+                done.append(line)
+                continue
+            if row.state is not line.state:
+                judged = _JUDGED.get((row.state, _as_one(line.bill)))
+                wanted = judged[1] if judged and line.evidence and line.bill is not B.ABSENT else ()
+            before = spoken_of(connection, line.charge, _mark(report))
+            applied = []
+            for evidence in wanted:
+                if evidence in before:
+                    continue
+                result = step(row.state, evidence)
+                if result.verdict is Verdict.KEPT:
+                    continue
+                reason = line.reason if evidence is E.REPORT_NOT_CHARGED else Reason.NONE
+                desk.apply(tx, plan, row, evidence, reason=reason, detail=_detail(line, report, who))
+                applied.append(evidence)
+                row = msgspec.structs.replace(row, state=result.state)
+            done.append(msgspec.structs.replace(line, applied=tuple(applied), after=row.state))
+        parcels = []
+        for start in range(0, len(plan.handoff), _PER_PARCEL):
+            parcel = GatewayParcel(
+                id=ids.new(), sender=gateway, messages=plan.handoff[start : start + _PER_PARCEL]
+            )
+            parcels.append((parcel.id, msgspec.json.encode(parcel)))
+        Outbox().post(tx, BRIDGE, parcels)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return done
+
+
+def _mark(report: Report) -> str:
+    """By what a report is known in the evidence."""
+    return f"report sha256:{report.sha256}"
+
+
+def _detail(line: Line, report: Report, who: str) -> str:
+    where = f"line {', '.join(map(str, line.lines))}" if line.lines else "not in it"
+    if line.kind is K.AMOUNT_DIFFERS:
+        where += f", {line.theirs_ore} øre"
+    return f"{' '.join(who.split())[:_MAX_WHO]}: {_mark(report)} {where}"
+
+
+# comparing -----------------------------------------------------------------------------------------------
+
+
+def _line(charge: Ours, group: Group, spoken: frozenset[str], *, may_come: bool) -> Line | None:
+    bill, theirs_ore = _bill(group.rows, charge.amount_ore)
+    judged = _JUDGED.get((charge.state, _as_one(bill)))
+    if judged is None:
+        return None
+    kind, evidence = judged
+    refund: tuple[Evidence, ...] = ()
+    if group.how is How.AMBIGUOUS:
+        kind, evidence = K.AMBIGUOUS, ()
+    elif bill is B.TWICE:
+        kind, refund = K.BILLED_TWICE, (E.REFUND_OWED,)
+    elif bill in (B.ONCE, B.GIVEN_BACK) and theirs_ore != (charge.amount_ore if bill is B.ONCE else 0):
+        kind = K.AMOUNT_DIFFERS
+    advice = _ADVICE.get((kind, charge.state), "")
+    if bill is B.ABSENT and evidence and may_come:
+        evidence, advice = (), "open: it may be in the next report, or this one is complete (--complete)"
+    if spoken & set(evidence):
+        advice = "this report said so before, and it was decided otherwise since"
+    evidence = tuple(each for each in evidence if each not in spoken)
+    refund = tuple(each for each in refund if each not in spoken)
+    evidence, after = _walk(charge.state, evidence)
+    refund = _walk(after, refund)[0]
+    return Line(
+        kind=kind,
+        bill=bill,
+        charge=charge.id,
+        number=charge.number,
+        short_code=charge.short_code,
+        at_us=charge.sent_us or charge.created_us,
+        state=charge.state,
+        amount_ore=charge.amount_ore,
+        ours_ore=charge.amount_ore if charge.state in _BILLED else 0,
+        theirs_ore=theirs_ore,
+        how=group.how,
+        lines=tuple(sorted(row.line for row in group.rows)),
+        evidence=evidence,
+        refund=refund,
+        reason=next((row.reason for row in reversed(group.rows) if row.reason), Reason.NONE),
+        advice=advice,
+        after=charge.state,
+    )
+
+
+def _stranger(group: Group) -> Line:
+    rows = group.rows
+    bill, theirs_ore = _bill(rows, rows[0].amount_ore)
+    return Line(
+        kind=K.UNKNOWN,
+        bill=bill,
+        charge="",
+        number=rows[0].number,
+        short_code=rows[0].short_code,
+        at_us=rows[0].at_us,
+        state=None,
+        amount_ore=0,
+        ours_ore=0,
+        theirs_ore=theirs_ore,
+        how=group.how,
+        lines=tuple(sorted(row.line for row in rows)),
+        advice=_ADVICE[K.UNKNOWN, None] if theirs_ore else "",
+    )
+
+
+def _bill(rows: Sequence[ReportRow], amount_ore: int) -> tuple[Bill, int]:
+    """What the rows come to, and how much of it stays billed, øre.
+
+    Money given back without having been charged in the same report was charged before: that comes to 0.
+    """
+    if not rows:
+        return B.ABSENT, 0
+    charged = [row.amount_ore for row in rows if row.said is Said.CHARGED]
+    given_back = [row.amount_ore for row in rows if row.said is Said.REFUNDED]
+    net_ore = sum(charged) - sum(given_back) if charged else 0
+    if not charged:
+        return (B.GIVEN_BACK if given_back else B.NOTHING), 0
+    if len(charged) - len(given_back) > 1 and net_ore > amount_ore:
+        return B.TWICE, net_ore
+    return (B.ONCE if net_ore > 0 else B.GIVEN_BACK), net_ore
+
+
+def _as_one(bill: Bill) -> Bill:
+    """What is billed twice is billed."""
+    return B.ONCE if bill is B.TWICE else bill
+
+
+def _walk(state: ChargeState, evidence: Iterable[Evidence]) -> tuple[tuple[Evidence, ...], ChargeState]:
+    """The evidence that says anything new, one after the other, and the state it leads to."""
+    telling = []
+    for each in evidence:
+        result = step(state, each)
+        if result.verdict is not Verdict.KEPT:
+            telling.append(each)
+        state = result.state
+    return tuple(telling), state
+
+
+def _invoices_once(lines: list[Line], pool: Sequence[Ours]) -> list[Line]:
+    """Name the later ones of several charges of one invoice that are, or will be, charged."""
+    by_charge = {line.charge: line for line in lines if line.charge}
+    paid: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for charge in pool:
+        line = by_charge.get(charge.id)
+        after = _walk(charge.state, line.evidence)[1] if line else charge.state
+        if charge.invoice and after is S.CHARGED and not (line and line.bill is B.ABSENT):
+            paid[charge.invoice].append((charge.sent_us, charge.id))
+    later = {charge for each in paid.values() for _, charge in sorted(each)[1:]}
+    return [
+        msgspec.structs.replace(
+            line,
+            kind=K.INVOICE_BILLED_TWICE,
+            refund=(E.REFUND_OWED,),
+            advice=_ADVICE[K.INVOICE_BILLED_TWICE, S.CHARGED],
+        )
+        if line.charge in later and line.kind is not K.BILLED_TWICE
+        else line
+        for line in lines
+    ]
+
+
+def _after_ore(line: Line) -> int:
+    return line.amount_ore if line.after in _BILLED else 0

@@ -1,0 +1,71 @@
+"""The gateway's database: migrations make what the tables say, and what must be kept cannot be changed."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from foundation.store import open_sqlite
+from smsd.store import SCHEMA
+
+CHARGE = (
+    "INSERT INTO charges (id, conversation, message, org, invoice, operator, short_code, number, amount_ore, "
+    "state, reason, contradicted, created_us, changed_us, expires_us) "
+    "VALUES (?, 'c', ?, 'ORG1', 'i', 'telco', '2030', '+4799999901', 5000, ?, '', 0, 1, 1, 2)"
+)
+
+
+@pytest.fixture(name="db")
+def _db(tmp_path: Path) -> sqlite3.Connection:
+    return open_sqlite(f"sqlite:///{tmp_path}/smsd.db", SCHEMA)
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_speaks_of(tmp_path: Path) -> None:
+    open_sqlite(f"sqlite:///{tmp_path}/smsd.db", SCHEMA).close()
+    engine = create_engine(f"sqlite:///{tmp_path}/smsd.db")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), SCHEMA.metadata) == []
+    engine.dispose()
+
+
+@pytest.mark.parametrize("change", ["UPDATE charge_events SET evidence = 'x'", "DELETE FROM charge_events"])
+def test_evidence_can_be_neither_changed_nor_deleted(db: sqlite3.Connection, change: str) -> None:
+    db.execute(
+        "INSERT INTO charge_events (charge, at_us, evidence, before, after, detail) "
+        "VALUES ('c', 1, 'e', 'a', 'b', '')"
+    )
+    with pytest.raises(sqlite3.IntegrityError, match="kept as they are"):
+        db.execute(change)
+    db.close()
+
+
+def test_a_charge_cannot_be_deleted(db: sqlite3.Connection) -> None:
+    db.execute(CHARGE, ("1", "m1", "charged"))
+    with pytest.raises(sqlite3.IntegrityError, match="kept as they are"):
+        db.execute("DELETE FROM charges")
+    db.close()
+
+
+@pytest.mark.parametrize("first", ["sending", "accepted", "in_doubt"])
+@pytest.mark.parametrize("second", ["sending", "accepted", "in_doubt"])
+def test_the_database_itself_refuses_a_second_unfinished_charge_of_a_tariff(
+    db: sqlite3.Connection, first: str, second: str
+) -> None:
+    db.execute(CHARGE, ("1", "m1", first))
+    with pytest.raises(sqlite3.IntegrityError):
+        db.execute(CHARGE, ("2", "m2", second))
+    db.close()
+
+
+@pytest.mark.parametrize("state", ["intended", "charged", "not_charged", "refused", "refund_due", "refunded"])
+def test_charges_that_wait_or_are_over_stand_beside_an_unfinished_one(
+    db: sqlite3.Connection, state: str
+) -> None:
+    db.execute(CHARGE, ("1", "m1", "accepted"))
+    db.execute(CHARGE, ("2", "m2", state))
+    db.close()

@@ -1,0 +1,67 @@
+"""What is let go of, and what documents a charge and is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playbook import OLA, HandClock, Play
+
+from foundation.clock import DAY_US
+from foundation.store import Store, open_sqlite, run_at_once
+from smsd.housekeeping import Housekeeping, Keeping
+from smsd.store import SCHEMA
+
+KEEPING = Keeping(text_days=30, receipt_wait_h=48, guidance_s=86_400, pause_s=0, rows=2)
+
+
+async def tidy(folder: Path, clock: HandClock) -> int:
+    store = Store(open_sqlite(f"sqlite:///{folder}/smsd.db", SCHEMA), runner=run_at_once)
+    try:
+        return await Housekeeping(store, clock, KEEPING).once()
+    finally:
+        await store.close()
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path, play: Play) -> Path:
+    assert play.url.endswith("smsd.db")
+    return tmp_path
+
+
+async def test_old_texts_are_blanked_a_page_at_a_time_and_young_ones_stay(play: Play, folder: Path) -> None:
+    for place in range(5):
+        play.text(f"ORG1 hei {place}", number=f"+479000000{place}")
+    before = len(play.texts())
+    play.clock.advance(31 * DAY_US / 1_000_000)
+    play.text("ORG1 hei igjen", number="+4790000009")
+    await tidy(folder, play.clock)
+    left = [text for (text,) in play.rows("SELECT text FROM messages") if text]
+    assert before > 0
+    assert "ORG1 hei igjen" in left
+    assert not any("hei 0" in text for text in left)
+    assert play.value("SELECT count(*) FROM messages WHERE text = ''") >= 5
+
+
+async def test_the_texts_of_a_conversation_that_charged_are_kept(play: Play, folder: Path) -> None:
+    play.text("ORG1 BETAL 50", number=OLA)
+    conversation = play.value("SELECT conversation FROM messages WHERE direction = 'in'")
+    play.start_charge(conversation=conversation)
+    play.clock.advance(400 * DAY_US / 1_000_000)
+    await tidy(folder, play.clock)
+    kept = [text for (text,) in play.rows("SELECT text FROM messages WHERE conversation = ?", conversation)]
+    assert len(kept) == 2
+    assert all(kept)
+
+
+async def test_an_id_is_forgotten_once_no_receipt_can_come_but_not_while_its_charge_is_open(
+    play: Play, folder: Path
+) -> None:
+    play.start_charge()
+    play.answer(message_id="id-open")
+    play.clock.advance(10 * 86_400)
+    await tidy(folder, play.clock)
+    assert play.value("SELECT count(*) FROM submissions WHERE key = 'id-open'") == 1
+    play.receipt("id-open")
+    await tidy(folder, play.clock)
+    assert play.value("SELECT count(*) FROM submissions WHERE key = 'id-open'") == 0

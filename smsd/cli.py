@@ -213,6 +213,75 @@ def resolve(
     typer.echo(f"{charge} is {state}")
 
 
+@charges_app.command()
+def reconcile(
+    file: Annotated[Path, typer.Argument(metavar="REPORT.csv", help="The operator's billing report.")],
+    operator: Annotated[str, typer.Option(help="Whose report it is: a name in [[operators]].")],
+    config: Config = DEFAULT,
+    since: Annotated[str, typer.Option(help="What the report covers begins here, Norwegian time.")] = "",
+    until: Annotated[str, typer.Option(help="… and ends before this date or time.")] = "",
+    complete: Annotated[
+        bool, typer.Option("--complete", help="All that was billed of the period is in the report.")
+    ] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Resolve what differs, as proposed.")] = False,
+    refunds: Annotated[
+        bool, typer.Option("--refunds", help="With --apply: make what was billed twice a refund due.")
+    ] = False,
+    who: Annotated[str, typer.Option(help="Who applies it; default: who runs this.")] = "",
+    json: Json = False,
+) -> None:
+    """Compare charges with an operator's billing report, name every difference, resolve them with --apply."""
+    from smsd.charging import reconciliation, reconciliation_text, reports  # noqa: PLC0415
+
+    settings = _settings(config)
+    account = settings.operator(operator)
+    if account is None:
+        names = ", ".join(each.name for each in settings.operators)
+        _fail(f"--operator: there is no operator {operator!r}; give one of {names}")
+    if refunds and not apply:
+        _fail("--refunds: nothing is done without --apply; give both, or neither to see what is proposed")
+    period = reconciliation.Period(_moment(since), _moment(until, "--until"), complete)
+    if period.until_us and period.since_us >= period.until_us:
+        _fail(f"--until: {until!r} is not after --since {since!r}; give a later one")
+    clock = SystemClock()
+    try:
+        report = reports.read_report(file.read_bytes(), account.report)
+    except OSError as error:
+        _fail(f"{file} cannot be read ({error.strerror}); give the operator's CSV file")
+    except reports.ReportRefused as error:
+        _fail(f"{file}: nothing was applied\n{error}")
+    store = _store(settings)
+    try:
+        lines = reconciliation.reconcile(store, report, account, period, clock.now_us())
+    except reconciliation.CannotReconcile as error:
+        _fail(f"{file}: nothing was applied; {error}")
+    totals = reconciliation.Totals.of(lines)
+    if apply:
+        lines = reconciliation.apply(
+            store,
+            lines,
+            report,
+            who=who or getpass.getuser(),
+            refunds=refunds,
+            gateway=settings.handoff.name,
+            clock=clock,
+            ids=Ids(clock, random.SystemRandom().getrandbits),
+        )
+    for notice in report.notices:
+        typer.echo(f"note: {notice}", err=True)
+    if json:
+        for line in lines:
+            typer.echo(msgspec.json.encode(line).decode())
+        typer.echo(msgspec.json.encode({"totals": reconciliation.Totals.of(lines)}).decode())
+        return
+    Console(width=None if sys.stdout.isatty() else 240).print(reconciliation_text.table(lines))
+    for words in reconciliation_text.sums(totals):
+        typer.echo(words)
+    if apply:
+        for words in reconciliation_text.done(totals, lines):
+            typer.echo(words)
+
+
 def _number(text: str) -> str:
     if not text:
         return ""
@@ -222,13 +291,13 @@ def _number(text: str) -> str:
         _fail(f"--number: {error}")
 
 
-def _moment(text: str) -> int:
+def _moment(text: str, option: str = "--since") -> int:
     if not text:
         return 0
     try:
         given = datetime.fromisoformat(text)
     except ValueError:
-        _fail(f"--since: {text!r} is no date or time; write 2026-01-31 or 2026-01-31T18:00")
+        _fail(f"{option}: {text!r} is no date or time; write 2026-01-31 or 2026-01-31T18:00")
     return to_us(given if given.tzinfo else given.replace(tzinfo=OSLO))
 
 

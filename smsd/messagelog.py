@@ -14,6 +14,7 @@ _COLUMNS = (
     "fate, reason, at_us"
 )
 _ORE_PER_KR = 100
+_JOINER = "\N{ZERO WIDTH JOINER}"
 
 
 class Sms(msgspec.Struct, frozen=True):
@@ -72,4 +73,12 @@ def line(sms: Sms) -> str:
     ends = f"{sms.number} → {sms.short_code}" if sms.direction == "in" else f"{sms.short_code} → {sms.number}"
     price = f" [{sms.price_ore // _ORE_PER_KR} kr]" if sms.price_ore else ""
     reason = f" ({sms.reason})" if sms.reason else ""
-    return f"{at}  {ends}{price}  {sms.fate}{reason}  {sms.text}"
+    return f"{at}  {_tame(ends)}{price}  {sms.fate}{reason}  {_tame(sms.text)}"
+
+
+def _tame(text: str) -> str:
+    """What a phone wrote, on one line, unable to steer the terminal it is shown on."""
+    return "".join(
+        char if char.isprintable() or char == _JOINER else "\N{REPLACEMENT CHARACTER}"
+        for char in " ".join(text.split())
+    )

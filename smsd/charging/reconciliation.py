@@ -1,7 +1,7 @@
 """Our charges beside an operator's billing report: every difference named, and resolved where that is said.
 
 Theory of operation. Rows are brought to charges (`report_matching`); what the rows of one charge come to is
-a `Bill`; state and bill together name the difference and the evidence that the report is (`_JUDGED`). Only
+a `Bill`; state and bill together name the difference and the evidence that the report is (`judge`). Only
 `states` says what that evidence moves. A report is known by its SHA-256: for a charge it says a thing once,
 so that reading it again changes nothing, not even what a person has said since.
 
@@ -14,8 +14,6 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
-from typing import Final
 
 import msgspec
 
@@ -27,7 +25,8 @@ from foundation.store import SqliteTx
 from smsd.charging.desk import Desk
 from smsd.charging.report_charges import keys_of, read_charges, spoken, spoken_of
 from smsd.charging.report_matching import Group, How, Ours, match
-from smsd.charging.reports import Report, ReportRow, Said
+from smsd.charging.report_verdicts import BILLED, Bill, Kind, advice, bill_of, judge, walk
+from smsd.charging.reports import Report
 from smsd.charging.states import ChargeState, Evidence, Verdict, step
 from smsd.settings_operators import Operator
 from smsd.work import Plan
@@ -38,34 +37,6 @@ _MAX_WHO = 100
 
 class CannotReconcile(ValueError):
     """What was asked for would be unsafe; nothing changed."""
-
-
-class Bill(StrEnum):
-    """What all rows of one charge come to."""
-
-    ONCE = "charged"
-    TWICE = "charged more than once"
-    GIVEN_BACK = "charged and given back"
-    NOTHING = "not charged"
-    ABSENT = "not in the report"
-
-
-class Kind(StrEnum):
-    """How a charge and its rows differ."""
-
-    AGREED = "agreed"
-    RESOLVED_CHARGED = "resolved_charged"  # open here, billed there
-    RESOLVED_NOT_CHARGED = "resolved_not_charged"  # open here, not billed there
-    CHARGED_THERE = "charged_there"  # billed there, not charged here
-    NOT_CHARGED_THERE = "not_charged_there"  # charged here, not billed there
-    GIVEN_BACK_THERE = "given_back_there"
-    AMOUNT_DIFFERS = "amount_differs"
-    BILLED_TWICE = "billed_twice"  # one message, several times
-    INVOICE_BILLED_TWICE = "invoice_billed_twice"  # two messages, one invoice
-    MISSING = "missing_there"
-    AMBIGUOUS = "ambiguous"  # rows fit, but not only one way
-    UNDER_WAY = "under_way"  # being sent: it is too early to compare
-    UNKNOWN = "unknown_here"
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -144,67 +115,6 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 S, E, B, K = ChargeState, Evidence, Bill, Kind
-_BILLED: Final = frozenset({S.CHARGED, S.REFUND_DUE})
-_Judged = tuple[Kind, tuple[Evidence, ...]]
-
-_JUDGED: Final[dict[tuple[ChargeState, Bill], _Judged]] = {
-    **dict.fromkeys(((S.SENDING, bill) for bill in Bill), (K.UNDER_WAY, ())),
-    (S.INTENDED, B.ONCE): (K.CHARGED_THERE, (E.REPORT_CHARGED,)),
-    (S.INTENDED, B.GIVEN_BACK): (K.UNDER_WAY, ()),
-    (S.INTENDED, B.NOTHING): (K.AGREED, ()),
-    **{(state, B.ONCE): (K.RESOLVED_CHARGED, (E.REPORT_CHARGED,)) for state in (S.ACCEPTED, S.IN_DOUBT)},
-    # nothing is kept of what was given back before we knew of it: the payer is told that it failed
-    **{
-        (state, B.GIVEN_BACK): (K.GIVEN_BACK_THERE, (E.REPORT_NOT_CHARGED,))
-        for state in (S.ACCEPTED, S.IN_DOUBT)
-    },
-    **{
-        (state, B.NOTHING): (K.RESOLVED_NOT_CHARGED, (E.REPORT_NOT_CHARGED,))
-        for state in (S.ACCEPTED, S.IN_DOUBT)
-    },
-    **{(state, B.ABSENT): (K.MISSING, (E.REPORT_NOT_CHARGED,)) for state in (S.ACCEPTED, S.IN_DOUBT)},
-    **{(state, B.ONCE): (K.AGREED, ()) for state in _BILLED},
-    **{(state, B.ABSENT): (K.MISSING, ()) for state in _BILLED},
-    (S.CHARGED, B.GIVEN_BACK): (K.GIVEN_BACK_THERE, (E.REFUND_OWED, E.REFUND_MADE)),
-    (S.REFUND_DUE, B.GIVEN_BACK): (K.GIVEN_BACK_THERE, (E.REFUND_MADE,)),
-    (S.REFUNDED, B.GIVEN_BACK): (K.AGREED, ()),
-    (S.REFUNDED, B.ONCE): (K.CHARGED_THERE, ()),
-    **{
-        (state, B.NOTHING): (K.NOT_CHARGED_THERE, (E.REPORT_NOT_CHARGED,))
-        for state in (S.CHARGED, S.REFUND_DUE, S.REFUNDED)
-    },
-    **{(state, B.ONCE): (K.CHARGED_THERE, (E.REPORT_CHARGED,)) for state in (S.NOT_CHARGED, S.REFUSED)},
-    **{
-        (state, bill): (K.AGREED, ())
-        for state in (S.NOT_CHARGED, S.REFUSED)
-        for bill in (B.GIVEN_BACK, B.NOTHING)
-    },
-}
-"""What is missing is no line: neither side has anything."""
-
-_ADVICE: Final[dict[tuple[Kind, ChargeState | None], str]] = {
-    (K.CHARGED_THERE, S.REFUNDED): "ask the operator: refunded here, billed there",
-    (K.CHARGED_THERE, S.INTENDED): "billed before it was sent; kept as a contradiction",
-    (K.MISSING, S.CHARGED): "ask the operator, or look in the next report; then resolve by hand",
-    (K.MISSING, S.REFUND_DUE): "ask the operator: a refund is due of what they did not bill",
-    (K.UNKNOWN, None): "ask the operator: it was not sent from here",
-    **dict.fromkeys(
-        ((K.UNDER_WAY, state) for state in ChargeState), "being sent: read the report again later"
-    ),
-    **dict.fromkeys(
-        ((K.AMBIGUOUS, state) for state in ChargeState), "several rows or charges fit: resolve by hand"
-    ),
-    **dict.fromkeys(
-        ((K.BILLED_TWICE, state) for state in ChargeState), "have the operator give back what was too much"
-    ),
-    **dict.fromkeys(
-        ((K.AMOUNT_DIFFERS, state) for state in ChargeState), "ask the operator for the difference"
-    ),
-    **dict.fromkeys(
-        ((K.INVOICE_BILLED_TWICE, state) for state in ChargeState),
-        "the invoice is paid already: pay this back",
-    ),
-}
 
 
 def reconcile(
@@ -278,7 +188,7 @@ def apply(
                 done.append(line)
                 continue
             if row.state is not line.state:
-                judged = _JUDGED.get((row.state, _as_one(line.bill)))
+                judged = judge(row.state, line.bill)
                 wanted = judged[1] if judged and line.evidence and line.bill is not B.ABSENT else ()
             before = spoken_of(connection, line.charge, _mark(report))
             applied = []
@@ -323,8 +233,8 @@ def _detail(line: Line, report: Report, who: str) -> str:
 
 
 def _line(charge: Ours, group: Group, spoken: frozenset[str], *, may_come: bool) -> Line | None:
-    bill, theirs_ore = _bill(group.rows, charge.amount_ore)
-    judged = _JUDGED.get((charge.state, _as_one(bill)))
+    bill, theirs_ore = bill_of(group.rows, charge.amount_ore)
+    judged = judge(charge.state, bill)
     if judged is None:
         return None
     kind, evidence = judged
@@ -335,15 +245,15 @@ def _line(charge: Ours, group: Group, spoken: frozenset[str], *, may_come: bool)
         kind, refund = K.BILLED_TWICE, (E.REFUND_OWED,)
     elif bill in (B.ONCE, B.GIVEN_BACK) and theirs_ore != (charge.amount_ore if bill is B.ONCE else 0):
         kind = K.AMOUNT_DIFFERS
-    advice = _ADVICE.get((kind, charge.state), "")
+    told = advice(kind, charge.state)
     if bill is B.ABSENT and evidence and may_come:
-        evidence, advice = (), "open: it may be in the next report, or this one is complete (--complete)"
+        evidence, told = (), "open: it may be in the next report, or this one is complete (--complete)"
     if spoken & set(evidence):
-        advice = "this report said so before, and it was decided otherwise since"
+        told = "this report said so before, and it was decided otherwise since"
     evidence = tuple(each for each in evidence if each not in spoken)
     refund = tuple(each for each in refund if each not in spoken)
-    evidence, after = _walk(charge.state, evidence)
-    refund = _walk(after, refund)[0]
+    evidence, after = walk(charge.state, evidence)
+    refund = walk(after, refund)[0]
     return Line(
         kind=kind,
         bill=bill,
@@ -353,21 +263,21 @@ def _line(charge: Ours, group: Group, spoken: frozenset[str], *, may_come: bool)
         at_us=charge.sent_us or charge.created_us,
         state=charge.state,
         amount_ore=charge.amount_ore,
-        ours_ore=charge.amount_ore if charge.state in _BILLED else 0,
+        ours_ore=charge.amount_ore if charge.state in BILLED else 0,
         theirs_ore=theirs_ore,
         how=group.how,
         lines=tuple(sorted(row.line for row in group.rows)),
         evidence=evidence,
         refund=refund,
         reason=next((row.reason for row in reversed(group.rows) if row.reason), Reason.NONE),
-        advice=advice,
+        advice=told,
         after=charge.state,
     )
 
 
 def _stranger(group: Group) -> Line:
     rows = group.rows
-    bill, theirs_ore = _bill(rows, rows[0].amount_ore)
+    bill, theirs_ore = bill_of(rows, rows[0].amount_ore)
     return Line(
         kind=K.UNKNOWN,
         bill=bill,
@@ -381,41 +291,8 @@ def _stranger(group: Group) -> Line:
         theirs_ore=theirs_ore,
         how=group.how,
         lines=tuple(sorted(row.line for row in rows)),
-        advice=_ADVICE[K.UNKNOWN, None] if theirs_ore else "",
+        advice=advice(K.UNKNOWN, None) if theirs_ore else "",
     )
-
-
-def _bill(rows: Sequence[ReportRow], amount_ore: int) -> tuple[Bill, int]:
-    """What the rows come to, and how much of it stays billed, øre.
-
-    Money given back without having been charged in the same report was charged before: that comes to 0.
-    """
-    if not rows:
-        return B.ABSENT, 0
-    charged = [row.amount_ore for row in rows if row.said is Said.CHARGED]
-    given_back = [row.amount_ore for row in rows if row.said is Said.REFUNDED]
-    net_ore = sum(charged) - sum(given_back) if charged else 0
-    if not charged:
-        return (B.GIVEN_BACK if given_back else B.NOTHING), 0
-    if len(charged) - len(given_back) > 1 and net_ore > amount_ore:
-        return B.TWICE, net_ore
-    return (B.ONCE if net_ore > 0 else B.GIVEN_BACK), net_ore
-
-
-def _as_one(bill: Bill) -> Bill:
-    """What is billed twice is billed."""
-    return B.ONCE if bill is B.TWICE else bill
-
-
-def _walk(state: ChargeState, evidence: Iterable[Evidence]) -> tuple[tuple[Evidence, ...], ChargeState]:
-    """The evidence that says anything new, one after the other, and the state it leads to."""
-    telling = []
-    for each in evidence:
-        result = step(state, each)
-        if result.verdict is not Verdict.KEPT:
-            telling.append(each)
-        state = result.state
-    return tuple(telling), state
 
 
 def _invoices_once(lines: list[Line], pool: Sequence[Ours]) -> list[Line]:
@@ -424,7 +301,7 @@ def _invoices_once(lines: list[Line], pool: Sequence[Ours]) -> list[Line]:
     paid: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for charge in pool:
         line = by_charge.get(charge.id)
-        after = _walk(charge.state, line.evidence)[1] if line else charge.state
+        after = walk(charge.state, line.evidence)[1] if line else charge.state
         if charge.invoice and after is S.CHARGED and not (line and line.bill is B.ABSENT):
             paid[charge.invoice].append((charge.sent_us, charge.id))
     later = {charge for each in paid.values() for _, charge in sorted(each)[1:]}
@@ -433,7 +310,7 @@ def _invoices_once(lines: list[Line], pool: Sequence[Ours]) -> list[Line]:
             line,
             kind=K.INVOICE_BILLED_TWICE,
             refund=(E.REFUND_OWED,),
-            advice=_ADVICE[K.INVOICE_BILLED_TWICE, S.CHARGED],
+            advice=advice(K.INVOICE_BILLED_TWICE, line.state),
         )
         if line.charge in later and line.kind is not K.BILLED_TWICE
         else line
@@ -442,4 +319,4 @@ def _invoices_once(lines: list[Line], pool: Sequence[Ours]) -> list[Line]:
 
 
 def _after_ore(line: Line) -> int:
-    return line.amount_ore if line.after in _BILLED else 0
+    return line.amount_ore if line.after in BILLED else 0

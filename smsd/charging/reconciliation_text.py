@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from foundation.clock import oslo
-from smsd.charging.reconciliation import Kind, Line, Totals
+from smsd.charging.reconciliation import Line, Totals
+from smsd.charging.report_verdicts import Kind
 
 _WORDS = {
     Kind.AGREED: "agreed",
@@ -25,6 +26,8 @@ _WORDS = {
     Kind.UNKNOWN: "unknown here",
 }
 
+_COLUMNS = ("line", "sent or billed", "number", "charge", "state", "ours kr", "theirs kr", "what", "next")
+
 
 def kroner(amount_ore: int) -> str:
     """Øre as kroner with both decimals, `-49.90`."""
@@ -34,11 +37,9 @@ def kroner(amount_ore: int) -> str:
 
 def table(lines: Sequence[Line]) -> Table:
     """What differs, one row a line; what is agreed, or is nobody's money, is left to the sums."""
-    shown = Table(
-        "line", "sent or billed", "number", "charge", "state", "ours kr", "theirs kr", "what", "next", box=None
-    )
+    shown = Table(*_COLUMNS, box=None)
     for line in lines:
-        if line.kind is Kind.AGREED or line.kind is Kind.UNKNOWN and not line.theirs_ore:
+        if line.kind is Kind.AGREED or (line.kind is Kind.UNKNOWN and not line.theirs_ore):
             continue
         shown.add_row(
             ", ".join(map(str, line.lines)) or "-",
@@ -79,8 +80,7 @@ def done(before: Totals, after: Sequence[Line]) -> list[str]:
 def _next(line: Line) -> str:
     if line.applied:
         return f"applied: {' + '.join(line.applied)} → {line.after}"
-    steps = [*line.evidence]
-    words = " + ".join(steps)
+    words = " + ".join(line.evidence)
     if line.refund:
         words += f"{' + ' if words else ''}{' + '.join(line.refund)} (with --refunds)"
     return "; ".join(part for part in (words, line.advice) if part)

@@ -27,17 +27,17 @@ _WHICH = (
     "OR c.state IN ('sending', 'accepted', 'in_doubt'))"
 )
 # the columns and conditions are this module's own words; every value is a parameter
-_CHARGES = (  # noqa: S608
-    "SELECT c.id, c.message, c.invoice, c.number, c.short_code, c.amount_ore, c.state, c.created_us, "
+_CHARGES = (
+    "SELECT c.id, c.message, c.invoice, c.number, c.short_code, c.amount_ore, c.state, c.created_us, "  # noqa: S608
     "coalesce((SELECT max(e.at_us) FROM charge_events e WHERE e.charge = c.id AND e.evidence = 'start'), 0) "
     f"FROM charges c WHERE {_WHICH}"
 )
-_NAMED = (  # noqa: S608
-    "SELECT e.charge, e.evidence, e.detail FROM charges c JOIN charge_events e ON e.charge = c.id "
+_NAMED = (
+    "SELECT e.charge, e.evidence, e.detail FROM charges c JOIN charge_events e ON e.charge = c.id "  # noqa: S608
     f"WHERE {_WHICH} AND (e.evidence LIKE 'answer_%' OR e.evidence LIKE 'receipt_%')"
 )
-_SPOKEN = (  # noqa: S608
-    "SELECT e.charge, e.evidence FROM charges c JOIN charge_events e ON e.charge = c.id "
+_SPOKEN = (
+    "SELECT e.charge, e.evidence FROM charges c JOIN charge_events e ON e.charge = c.id "  # noqa: S608
     f"WHERE {_WHICH} AND instr(e.detail, ?)"
 )
 _SPOKEN_OF = "SELECT evidence FROM charge_events WHERE charge = ? AND instr(detail, ?)"

@@ -94,7 +94,7 @@ def registers(waves: int) -> tuple[str, str]:
 
 
 class Trial:
-    """One run. `moments` says how long after being up (or, negative, after its start) a victim dies."""
+    """One run: waves of texts, and something that dies at random moments while they are worked on."""
 
     def __init__(self, world: World, figures: Figures, kills: int, limit_s: float) -> None:
         self.world = world
@@ -275,6 +275,8 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            parser.error(f"--folder {folder} is not empty")
         figures = run(
             given.victim,
             kills=given.kills,

@@ -200,6 +200,8 @@ def _money(books: Books, verdict: _Verdict) -> None:
     billed = Counter(row["number"] for row in books.ledger if row["event"] == "billed")
     for number, count in per_number.items():
         verdict.unless(count == 1, "a number was charged for more than its one invoice", f"{number}: {count}")
+    for number, count in Counter(row["number"] for row in books.ledger).items():
+        verdict.unless(count == 1, "a premium SMS was sent twice", f"{number}: {count} times")
     for number, count in billed.items():
         verdict.unless(count == 1, "I1: an invoice was billed twice", f"{number}: {count} times")
     for row in books.ledger:

@@ -154,7 +154,11 @@ def charges(
         for charge in found:
             typer.echo(msgspec.json.encode(charge).decode())
         return
-    table = Table("charge", "since", "organisation", "number", "kr", "state", "reason", box=None)
+    table = Table(box=None)
+    # what a next command needs is never cut
+    table.add_column("charge", no_wrap=True, min_width=36)
+    for heading in ("since", "organisation", "number", "kr", "state", "reason"):
+        table.add_column(heading, overflow="fold")
     for charge in found:
         mark = " (contradicted)" if charge.contradicted else ""
         table.add_row(
@@ -166,7 +170,7 @@ def charges(
             charge.state + mark,
             charge.reason,
         )
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 
 @charges_app.command()
@@ -195,6 +199,8 @@ def resolve(
 
     if outcome not in (Outcome.CHARGED, Outcome.NOT_CHARGED):
         _fail(f"outcome: {outcome!r} cannot be said by hand; give charged or not_charged")
+    if not why.strip():
+        _fail("--why: it is empty; say how it is known, for whoever audits the charge")
     settings = _settings(config)
     clock = SystemClock()
     try:
@@ -255,23 +261,28 @@ def reconcile(
         lines = reconciliation.reconcile(store, report, account, period, clock.now_us())
     except reconciliation.CannotReconcile as error:
         _fail(f"{file}: nothing was applied; {error}")
+    except sqlite3.OperationalError as error:
+        _fail(f"store.url: it cannot be read now ({error}); try again")
     totals = reconciliation.Totals.of(lines)
     if apply:
-        lines = reconciliation.apply(
-            store,
-            lines,
-            report,
-            who=who or getpass.getuser(),
-            refunds=refunds,
-            gateway=settings.handoff.name,
-            clock=clock,
-            ids=Ids(clock, random.SystemRandom().getrandbits),
-        )
+        try:
+            lines = reconciliation.apply(
+                store,
+                lines,
+                report,
+                who=who or getpass.getuser(),
+                refunds=refunds,
+                gateway=settings.handoff.name,
+                clock=clock,
+                ids=Ids(clock, random.SystemRandom().getrandbits),
+            )
+        except sqlite3.OperationalError as error:
+            _fail(f"store.url: it cannot be written now ({error}); nothing was applied; try again")
     for notice in report.notices:
         typer.echo(f"note: {notice}", err=True)
     if json:
         for line in lines:
-            typer.echo(msgspec.json.encode(line).decode())
+            typer.echo(reconciliation_text.as_json(line))
         typer.echo(msgspec.json.encode({"totals": reconciliation.Totals.of(lines)}).decode())
         return
     Console(width=None if sys.stdout.isatty() else 240).print(reconciliation_text.table(lines))

@@ -203,7 +203,7 @@ _FULL_MOMENT = datetime(2026, 11, 23, 22, 0)
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise told(f'"{name}" is no time zone', 'give one such as "Europe/Oslo" or "UTC"') from None
     return name
 

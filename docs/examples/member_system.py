@@ -176,7 +176,7 @@ class MemberSystem:
 
 
 def serve(system: MemberSystem, host: str, port: int) -> None:
-    """Carry until interrupted; paho connects again by itself."""
+    """Carry until interrupted; connects again and again."""
     root = f"{PREFIX}/gateways/"
     client = Client(
         CallbackAPIVersion.VERSION2, client_id=f"{PREFIX}-bridge-{NAME}", protocol=MQTTProtocolVersion.MQTTv5,
@@ -212,11 +212,14 @@ def serve(system: MemberSystem, host: str, port: int) -> None:
     client.on_connect, client.on_message = on_connect, on_message
     kept = Properties(PacketTypes.CONNECT)
     kept.SessionExpiryInterval = 86_400
-    client.connect(host, port, clean_start=False, properties=kept)
+    client.connect_async(host, port, clean_start=False, properties=kept)
     while True:
         if client.loop(timeout=0.2):
-            time.sleep(1)
-            client.reconnect()
+            try:
+                client.reconnect()
+            except OSError as error:
+                print(f"the broker is away: {error}")
+                time.sleep(1)
         for gateway, payload in system.due() if client.is_connected() else []:
             client.publish(f"{root}{gateway}/replies", payload, qos=1)
 

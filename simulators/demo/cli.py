@@ -21,7 +21,7 @@ from simulators.stage import Stage, StageError, free_port
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-_CONFIG = Path(__file__).parent / "config" / "smsd.toml"
+_CONFIG = Path(__file__).parent / "demo.toml"
 _DIFFERS = 1
 _WRONG = 2
 _WIDTH = 140

@@ -46,6 +46,9 @@ class Correlation:
         message = self._match(tx, profile.name, reading.key, number)
         if message:
             self._speak(tx, plan, message, reading.evidence, reading.fate, reading.reason, reading.detail)
+            if message[0] in plan.ended and self._any_unmatched(tx, plan):
+                # now that this message has its receipt, one that waits may mean a single charge
+                self.attribute(tx, plan, profile.name, number, short_code)
             return
         plan.count("receipts_unmatched", profile.name)
         plan.unmatched = True
@@ -71,9 +74,7 @@ class Correlation:
     def accepted(self, tx: Tx, plan: Plan, operator: str, key: str, message: str, number: str) -> None:
         """An SMSC named a message: remember its key, and hear receipts that came before it."""
         tx.run(sql.ADD_SUBMISSION, [(operator, key, message, plan.at_us)])
-        if plan.unmatched is None:
-            plan.unmatched = tx.one(sql.ANY_UNMATCHED) is not None
-        if not plan.unmatched:
+        if not self._any_unmatched(tx, plan):
             return
         for row in tx.all(sql.UNMATCHED_BY_KEY, (operator, key)):
             if row[3] and row[3] != number:
@@ -103,7 +104,8 @@ class Correlation:
             return
         charge = nameless[0]
         after = uuid7_floor(uuid7_time_us(charge.message) - _RECEIPT_WAIT_US)
-        if tx.one(sql.OTHERS_UNANSWERED, (number, charge.message, operator, after)):
+        others = tx.all(sql.OTHERS_UNANSWERED, (number, charge.message, operator, after))
+        if any(message not in plan.ended for (message,) in others):
             return
         waiting = tx.all(
             sql.UNMATCHED_BY_NUMBER, (number, operator, short_code, uuid7_time_us(charge.message))
@@ -116,6 +118,13 @@ class Correlation:
             tx.run(sql.ADD_SUBMISSION, [(operator, waiting[0][2], charge.message, plan.at_us)])
         for row in waiting:
             self._hear(tx, plan, row, charge.message)
+
+    @staticmethod
+    def _any_unmatched(tx: Tx, plan: Plan) -> bool:
+        """Whether any receipt waits; asked once a plan."""
+        if plan.unmatched is None:
+            plan.unmatched = tx.one(sql.ANY_UNMATCHED) is not None
+        return plan.unmatched
 
     def _match(self, tx: Tx, operator: str, key: str, number: str) -> Row | None:
         if not key:

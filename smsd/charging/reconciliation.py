@@ -249,7 +249,7 @@ def _line(charge: Ours, group: Group, spoken: frozenset[str], *, may_come: bool)
     if bill is B.ABSENT and evidence and may_come:
         evidence, told = (), "open: it may be in the next report, or this one is complete (--complete)"
     if spoken & set(evidence):
-        told = "this report said so before, and it was decided otherwise since"
+        told = "this report said so before; what came since stands"
     evidence = tuple(each for each in evidence if each not in spoken)
     refund = tuple(each for each in refund if each not in spoken)
     evidence, after = walk(charge.state, evidence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from rich.table import Table
 
 from foundation.clock import oslo
@@ -53,6 +54,12 @@ def table(lines: Sequence[Line]) -> Table:
             _next(line),
         )
     return shown
+
+
+def as_json(line: Line) -> str:
+    """A line with all its fields and the difference."""
+    fields = {**msgspec.structs.asdict(line), "difference_ore": line.difference_ore}
+    return msgspec.json.encode(fields).decode()
 
 
 def sums(totals: Totals) -> list[str]:

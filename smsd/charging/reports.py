@@ -31,7 +31,7 @@ _TOLD_FAULTS = 100
 _SHOWN = 30
 _MAX_ORE = 10**9
 _BLANKS = re.compile(r"[\s\u00a0\u202f]+")
-_LIKE_A_NUMBER = re.compile(r"\+?[\d\s()-]{8,}")
+_LIKE_A_NUMBER = re.compile(r"(?!\d{4}-\d\d-)\+?[\d\s()-]{8,}")
 _YEARS = range(2000, 2101)
 _DECIMALS = {
     # digits, in groups of three or not, then at most two decimals

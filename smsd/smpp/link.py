@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
-from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 import msgspec
 
 from foundation.clock import Clock
+from smsd.smpp import bind_words as words
 from smsd.smpp import pdu as p
 from smsd.smpp.answers import Answer, AnswerKind, answers_of
 from smsd.smpp.codec import BARE_RESPONSES, encode
+from smsd.smpp.connecting import Connector, LinkSettings, Tls, connect_tcp, takes_tlvs
 from smsd.smpp.constants import RESPONSE, CommandId, describe
 from smsd.smpp.events import BindRefused, Bound, Closed, Event, Faulted, Requested
-from smsd.smpp.session import Role, SessionSettings
+from smsd.smpp.hosts import Address, Hosts
+from smsd.smpp.session import Role
 from smsd.smpp.supervise import Backoff
 from smsd.smpp.wire import Wire
 
 __all__ = [
+    "Address",
     "Answer",
     "AnswerKind",
     "Connector",
@@ -37,51 +39,10 @@ __all__ = [
 ]
 
 _UNBIND_WAIT_S: Final = 5.0
-
-
-class Tls(Protocol):
-    """TLS to the SMSC as a settings file gives it. `server_name` is checked and sent; None: the host's."""
-
-    @property
-    def server_name(self) -> str | None: ...
-
-    def context(self) -> ssl.SSLContext:
-        """Read the files; OSError (of which ssl.SSLError is one) where they cannot be used."""
-
-
-class LinkSettings(msgspec.Struct, frozen=True):
-    """One bind; times in seconds, see `SessionSettings` for those of the session."""
-
-    name: str
-    host: str
-    port: int
-    bind: p.Bind
-    tls: Tls | None = None
-    window: int = 10
-    enquire_link_s: float | None = 20.0
-    response_timeout_s: float = 60.0
-    bind_timeout_s: float = 30.0
-    connect_timeout_s: float = 15.0
-    inactivity_s: float | None = None
-    pdu_limit_octets: int = 65536
-    late_answers: int = 1000
-    requests_limit: int = 1000
-    backoff_first_s: float = 1.0
-    backoff_max_s: float = 60.0
-    stable_s: float = 30.0
-    """A bind that held this long makes the next back-off begin at its first wait."""
-
-    def session(self) -> SessionSettings:
-        """The session's part."""
-        return SessionSettings(
-            window=self.window,
-            enquire_link_s=self.enquire_link_s,
-            response_timeout_s=self.response_timeout_s,
-            bind_timeout_s=self.bind_timeout_s,
-            inactivity_s=self.inactivity_s,
-            late_answers=self.late_answers,
-            pdu_limit_octets=self.pdu_limit_octets,
-        )
+_NO_TLVS: Final = (
+    "the SMSC speaks a version of SMPP without TLVs (before 3.4), and this account's prices or long texts "
+    "travel in TLVs"
+)
 
 
 class LinkState(StrEnum):
@@ -102,25 +63,6 @@ class LinkListener(Protocol):
     def on_requests(self, link: Link, frames: list[p.Frame]) -> None: ...
 
     def on_answers(self, link: Link, answers: list[Answer]) -> None: ...
-
-
-Connector: TypeAlias = Callable[[Callable[[], asyncio.Protocol], LinkSettings], Awaitable[object]]
-"""Opens a connection for a protocol; raises OSError or TimeoutError where that fails."""
-
-
-async def connect_tcp(factory: Callable[[], asyncio.Protocol], settings: LinkSettings) -> object:
-    """The connector used by default: TCP, with TLS where the settings say so."""
-    loop = asyncio.get_running_loop()
-    if settings.tls is None:
-        return await loop.create_connection(factory, settings.host, settings.port)
-    return await loop.create_connection(
-        factory,
-        settings.host,
-        settings.port,
-        ssl=settings.tls.context(),
-        server_hostname=settings.tls.server_name or settings.host,
-        ssl_handshake_timeout=settings.connect_timeout_s,
-    )
 
 
 class Link:
@@ -150,6 +92,10 @@ class Link:
         self._clock = clock
         self._connect = connect or connect_tcp
         self._backoff = Backoff(settings.backoff_first_s, settings.backoff_max_s, random)
+        self._hosts = Hosts(settings.addresses)
+        self._takes_tlvs = True
+        self._leaving = False
+        self._repeatable = True
         self._wire: Wire | None = None
         self._bound_at: float | None = None
         self._paused = False
@@ -163,9 +109,10 @@ class Link:
 
     @property
     def can_submit(self) -> bool:
-        """Bound for sending and not about to stop; there may still be no room."""
+        """Bound for sending and not about to leave; there may still be no room."""
         return (
             self.state is LinkState.BOUND
+            and not self._leaving
             and not self._stop.is_set()
             and self.settings.bind.kind is not CommandId.BIND_RECEIVER
         )
@@ -193,7 +140,11 @@ class Link:
         Raises:
             UnencodablePduError: as for False, and it will never go as it is.
         """
-        return self._wire is not None and self.can_submit and self._wire.request(pdu, tag)
+        if self._wire is None or not self.can_submit:
+            return False
+        if not self._takes_tlvs and isinstance(pdu, p.SubmitSm) and pdu.tlvs:
+            pdu = msgspec.structs.replace(pdu, tlvs=())
+        return self._wire.request(pdu, tag)
 
     def respond(self, frame: p.Frame, status: int = 0, message_id: str = "") -> bool:
         """Answer a request that came; False where its connection is gone or it was answered before."""
@@ -226,8 +177,8 @@ class Link:
         self._finished.clear()
         try:
             while not self._stop.is_set():
-                await self._once()
-                if not self._stop.is_set():
+                at_once = await self._once()
+                if not at_once and not self._stop.is_set():
                     await _within(self._stop, self._backoff.next_s())
         finally:
             if self._wire is not None:
@@ -252,31 +203,75 @@ class Link:
 
     # --- one connection ------------------------------------------------------------------------------
 
-    async def _once(self) -> None:
-        settings = self.settings
+    async def _once(self) -> bool:
+        """One connection from its beginning to its end; whether to try again without a wait."""
+        settings, address = self.settings, self._hosts.now
         self._gone.clear()
         self._bound_at = None
-        self._become(LinkState.CONNECTING, f"{settings.host}:{settings.port}")
-        wire, error = await self._open()
+        self._repeatable = True
+        self._become(
+            LinkState.CONNECTING, f"waits for a call at {address}" if settings.called else str(address)
+        )
+        wire, error = await self._open(address)
         if wire is None:
             self.last_error = error
             self._become(LinkState.DOWN, error)
-            return
+            return self._hosts.failed()
         self._wire = wire
         if self._paused:
             wire.pause_reading()
-        self._become(LinkState.BINDING, f"as {settings.bind.system_id}")
+        self._become(LinkState.BINDING, f"as {settings.bind.system_id} at {address}")
         wire.bind(settings.bind)
-        await self._gone.wait()
-        if self._held_s() >= settings.stable_s:
+        moving = await self._until_gone(wire)
+        self._become(LinkState.DOWN, self.last_error)
+        if moving:
+            self._hosts.go_home()
+            return True
+        if self._bound_at is None:
+            return self._hosts.failed() and self._repeatable
+        held = self._clock.monotonic() - self._bound_at >= settings.stable_s
+        if held:
             self._backoff.reset()
+        self._hosts.ended(held)
+        return False
 
-    def _held_s(self) -> float:
-        return 0.0 if self._bound_at is None else self._clock.monotonic() - self._bound_at
+    async def _until_gone(self, wire: Wire) -> bool:
+        """Wait for the connection's end; whether we ended it to move to the preferred host."""
+        look_s = self.settings.fail_back_s
+        while look_s is not None and not self._hosts.at_home and not await _within(self._gone, look_s):
+            if self.state is LinkState.BOUND and await self._home_answers() and await self._leave(wire):
+                return True
+        await self._gone.wait()
+        return False
 
-    async def _open(self) -> tuple[Wire | None, str]:
+    async def _home_answers(self) -> bool:
+        """Whether a connection to the preferred host can be made; nothing is said on it."""
+        wire, _ = await self._open(self._hosts.home)
+        if wire is not None:
+            wire.abort("only looked whether somebody listens")
+        return wire is not None
+
+    async def _leave(self, wire: Wire) -> bool:
+        """Unbind with nothing in the window, so that no answer is lost; False where it ended otherwise."""
+        self._leaving = True
+        try:
+            if wire.session.pending:
+                self._drained.clear()
+                await _within(self._drained, self.settings.response_timeout_s)
+            if self._gone.is_set() or self._stop.is_set() or wire.session.pending:
+                return False
+            self._become(LinkState.UNBINDING, f"back to {self._hosts.home}")
+            wire.unbind()
+            if not await _within(self._gone, min(_UNBIND_WAIT_S, self.settings.response_timeout_s)):
+                wire.abort("no answer to unbind")
+                await self._gone.wait()
+            return True
+        finally:
+            self._leaving = False
+
+    async def _open(self, address: Address) -> tuple[Wire | None, str]:
         """Connect, unless stopped meanwhile; the wire, or what went wrong, in words."""
-        settings = self.settings
+        settings = self.settings.at(address)
         made: list[Wire] = []
 
         def make() -> Wire:
@@ -289,9 +284,11 @@ class Link:
         error = ""
         try:
             await asyncio.wait(
-                {opening, stopping}, timeout=settings.connect_timeout_s, return_when=asyncio.FIRST_COMPLETED
+                {opening, stopping},
+                timeout=None if settings.called else settings.connect_timeout_s,
+                return_when=asyncio.FIRST_COMPLETED,
             )
-            error = self._opening_error(opening)
+            error = self._opening_error(opening, settings)
             if not error:
                 wire = made[-1]
         finally:
@@ -303,20 +300,19 @@ class Link:
                     one.abort("not connected")
         # it may have been lost in the meantime; from here on nothing is awaited until it is ours
         if wire is None or wire.gone:
-            return None, error or "the SMSC closed the connection at once"
+            return None, error or f"the SMSC at {address} closed the connection at once"
         return wire, ""
 
-    def _opening_error(self, opening: asyncio.Future[object]) -> str:
-        where = f"cannot connect to {self.settings.host}:{self.settings.port}"
+    def _opening_error(self, opening: asyncio.Future[object], settings: LinkSettings) -> str:
+        address = Address(settings.host, settings.port)
+        where = f"cannot listen at {address}" if settings.called else f"cannot connect to {address}"
         if self._stop.is_set():
             return "the link was stopped"
         if not opening.done():
-            return f"{where}: no connection within {self.settings.connect_timeout_s:g} s"
+            return f"{where}: no connection within {settings.connect_timeout_s:g} s"
         failure = opening.exception()
-        if isinstance(failure, ssl.SSLError):
-            return f"{where}: TLS: {getattr(failure, 'verify_message', '') or failure.reason or failure}"
         if isinstance(failure, OSError):
-            return f"{where}: {failure.strerror or failure}"
+            return words.not_connected(where, failure)
         if failure is not None:
             raise failure
         return ""
@@ -326,20 +322,20 @@ class Link:
 
     def on_wire_events(self, wire: Wire, events: list[Event]) -> None:
         """What a session told; see `smsd.smpp.wire.WireUser`."""
+        if wire is not self._wire:
+            # not ours yet, or only a look whether somebody listens
+            return
         requests: list[p.Frame] = []
         answers: list[Answer] = []
         for event in events:
             match event:
                 case Requested(frame):
                     requests.append(frame)
-                case Bound():
-                    self.binds += 1
-                    self.last_error = ""
-                    self._bound_at = self._clock.monotonic()
-                    self._become(LinkState.BOUND, f"as {self.settings.bind.system_id}")
+                case Bound(frame):
+                    self._on_bound(wire, frame)
                 case BindRefused(status):
-                    self.last_error = f"the SMSC refused bind: {describe(status)}"
-                    wire.close(self.last_error)
+                    self._repeatable = status not in words.CREDENTIALS
+                    wire.close(words.refused(status, self.settings.bind.system_id))
                 case Faulted(status, _, _, what):
                     self.faults += 1
                     self.last_fault = f"{describe(status)}: {what}"
@@ -356,8 +352,19 @@ class Link:
             self._listener.on_requests(self, requests)
         if not wire.session.pending:
             self._drained.set()
-        if isinstance(events[-1], Closed) and wire is self._wire:
+        if isinstance(events[-1], Closed):
             self._become(LinkState.DOWN, self.last_error or events[-1].reason)
+
+    def _on_bound(self, wire: Wire, frame: p.Frame) -> None:
+        settings = self.settings
+        self._takes_tlvs = takes_tlvs(settings.bind, frame.pdu)
+        if settings.needs_tlvs and not self._takes_tlvs:
+            wire.close(_NO_TLVS)
+            return
+        self.binds += 1
+        self.last_error = ""
+        self._bound_at = self._clock.monotonic()
+        self._become(LinkState.BOUND, f"as {settings.bind.system_id} at {self._hosts.now}")
 
     def on_wire_gone(self, wire: Wire) -> None:
         """The connection is gone; see `smsd.smpp.wire.WireUser`."""
@@ -373,10 +380,11 @@ class Link:
             self._listener.on_state(self, state, detail)
 
 
-async def _within(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, but not longer than this."""
+async def _within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, but not longer than this; whether it came."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
     except TimeoutError:
-        return
+        return False
+    return True

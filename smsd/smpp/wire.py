@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from foundation.clock import Clock
 from smsd.smpp import pdu as p
@@ -30,16 +30,35 @@ class WireUser(Protocol):
     def on_wire_gone(self, wire: Wire) -> None: ...
 
 
+class Tap(Protocol):
+    """Who sees every octet of a connection, in order; never raises."""
+
+    def opened(self, mine: Any, theirs: Any) -> None: ...
+
+    def came(self, octets: bytes) -> None: ...
+
+    def went(self, octets: bytes) -> None: ...
+
+    def gone(self) -> None: ...
+
+
 class Wire(asyncio.Protocol):
     """One connection. `requests_limit` unanswered requests of the other side stop the reading."""
 
     def __init__(
-        self, role: Role, settings: SessionSettings, clock: Clock, user: WireUser, requests_limit: int = 1000
+        self,
+        role: Role,
+        settings: SessionSettings,
+        clock: Clock,
+        user: WireUser,
+        requests_limit: int = 1000,
+        tap: Tap | None = None,
     ) -> None:
         self.session = Session(role, settings, clock.monotonic())
         self.gone = False
         self._clock = clock
         self._user = user
+        self._tap = tap
         self._requests_limit = requests_limit
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -140,11 +159,15 @@ class Wire(asyncio.Protocol):
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tap is not None:
+            self._tap.opened(transport.get_extra_info("sockname"), transport.get_extra_info("peername"))
         self._heed()
         self._arm()
         self._user.on_wire_made(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._tap is not None:
+            self._tap.came(data)
         self.session.receive_data(data, self._clock.monotonic())
         self._settle()
 
@@ -157,6 +180,8 @@ class Wire(asyncio.Protocol):
                 handle.cancel()
         self._timer = self._linger = None
         self._transport = None
+        if self._tap is not None:
+            self._tap.gone()
         self.gone = True
         self._user.on_wire_gone(self)
 
@@ -199,7 +224,10 @@ class Wire(asyncio.Protocol):
             return
         closed = self.session.state is State.CLOSED
         if self.session.has_data and (closed or not self._writes_paused):
-            transport.write(self.session.data_to_send())
+            octets = self.session.data_to_send()
+            transport.write(octets)
+            if self._tap is not None:
+                self._tap.went(octets)
         if closed:
             transport.close()
             self._linger = self._loop.call_later(_LINGER_S, transport.abort)

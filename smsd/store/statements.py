@@ -288,8 +288,7 @@ OTHERS_UNANSWERED = Statement(
                 ),
             ),
         )
-    )
-    .limit(1),
+    ),
     "number",
     "message",
     "operator",

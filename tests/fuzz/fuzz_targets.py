@@ -30,6 +30,7 @@ COMMANDS = tuple(CommandId)
 CODINGS = tuple(Coding)
 LIMIT_OCTETS = 4096
 _SM = (CommandId.SUBMIT_SM, CommandId.DELIVER_SM)
+_HALVES = {0xFFFD: "\ud83d"}
 
 
 def pdu_of(command: int, body: bytes, *, status: int = 0, sequence: int = 1) -> bytes:
@@ -265,7 +266,8 @@ def text(data: bytes) -> None:
             assert length_in_units(words, coding) >= len(words)
         else:
             _refuses(words, coding)
-    _splits(codecs.decode(data, "utf-8", "surrogatepass" if data[:1] == b"\xed" else "replace"))
+    _splits(codecs.decode(data, "utf-8", "replace"))
+    _splits(codecs.decode(data[: len(data) & ~3], "utf-32-be", "replace").translate(_HALVES))
 
 
 def _refuses(words: str, coding: Coding) -> None:

@@ -14,10 +14,6 @@ from typing import Any
 from sim_time import Agenda, SimLoop
 
 
-class Weather(dict[str, float]):
-    """How the network is now: latencies in seconds."""
-
-
 class Transport(asyncio.Transport):
     """One end of a connection."""
 
@@ -239,7 +235,7 @@ class Network:
             connection.server.protocol.connection_made(connection.server)
 
         server.call_soon(accept)
-        client.call_soon(connection.client.protocol.connection_made, connection.client)
+        connection.client.protocol.connection_made(connection.client)
         return connection.client
 
     def process_died(self, loop: SimLoop, *, silently: bool) -> None:

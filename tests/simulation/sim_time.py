@@ -15,7 +15,7 @@ from typing import Any
 
 from foundation.clock import SECOND_US
 
-_FAREWELL_STEPS = 20_000
+_FAREWELLS = 5
 
 
 class Died(BaseException):
@@ -32,6 +32,7 @@ class Agenda:
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._plot: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
+        self.graves: list[SimLoop] = []
 
     # what processes use
 
@@ -65,8 +66,11 @@ class Agenda:
     def run_until(self, when: float) -> None:
         """Let everything up to this moment happen."""
         while True:
-            while self.ready:
-                self._step(self.ready.popleft())
+            while self.ready or self.graves:
+                if self.graves:
+                    self.graves.pop(0).bury()
+                else:
+                    self._step(self.ready.popleft())
             timers, plot = self._timers, self._plot
             first = timers[0][:2] if timers else None
             if plot and (first is None or plot[0][:2] < first):
@@ -176,8 +180,13 @@ class SimLoop(asyncio.AbstractEventLoop):
         self.steps += 1
         events._set_running_loop(self)
         try:
-            if self.before_step is not None:
-                self.before_step()
+            if self.before_step is not None and self._farewell is None:
+                try:
+                    self.before_step()
+                except Died:
+                    # not done any more; whoever waits for it is told by the burial
+                    self.agenda.ready.appendleft(handle)
+                    return
             handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
         except Died:
             pass
@@ -195,17 +204,20 @@ class SimLoop(asyncio.AbstractEventLoop):
         assert self.dead
         self._farewell = self.agenda.take(self)
         tasks = [task for task in self._tasks if not task.done()]
-        for task in tasks:
-            task.cancel()
-        for _ in range(_FAREWELL_STEPS):
-            if not self._farewell:
+        for _ in range(_FAREWELLS):
+            for task in tasks:
+                if not task.done():
+                    task.cancel()
+            while self._farewell:
+                handle = self._farewell.popleft()
+                if not handle._cancelled:
+                    self.step(handle)
+            tasks = [task for task in self._tasks if not task.done()]
+            if not tasks:
                 break
-            handle = self._farewell.popleft()
-            if not handle._cancelled:
-                self.step(handle)
         left = [task.get_name() for task in self._tasks if not task.done()]
         assert not left, f"{self.name}: tasks that do not end when cancelled: {left}"
-        for task in tasks:
+        for task in self._tasks:
             if not task.cancelled():
                 task.exception()
 

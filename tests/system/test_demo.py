@@ -13,7 +13,7 @@ import pytest
 from foundation.clock import SystemClock
 from simulators.demo.examples import EXAMPLES, read_examples
 
-CONFIG = EXAMPLES.parent / "config" / "smsd.toml"
+CONFIG = EXAMPLES.parent / "demo.toml"
 TWELVE = {
     "joined",
     "processing",

@@ -1,4 +1,4 @@
-"""A disk that takes nothing more: the real gateway stops sending, tells it, loses nothing, and recovers by itself."""
+"""A full disk: the real gateway stops sending, tells it, loses nothing, and recovers by itself."""
 
 from __future__ import annotations
 

@@ -519,3 +519,23 @@ def test_a_receipt_without_anything_in_it_is_kept(play: Play) -> None:
     play.turn(item)
     assert unmatched(play) == 1
     assert play.link.responses == [(item.frame, 0)]
+
+
+def test_a_receipt_that_waited_is_attributed_once_the_last_other_message_has_its_own(play: Play) -> None:
+    play.parcel(play.reply())
+    play.answer(message_id="free")
+    wish = in_doubt(play)
+    play.receipt("unknown")
+    assert play.state(wish) is ChargeState.IN_DOUBT  # type: ignore[arg-type]
+    play.receipt("free")
+    assert play.state(wish) is ChargeState.CHARGED  # type: ignore[arg-type]
+
+
+def test_a_stray_repeat_keeps_a_receipt_that_waited_from_being_attributed(play: Play) -> None:
+    play.parcel(play.reply())
+    play.answer(kind=AnswerKind.LOST)
+    play.answer(message_id="free")
+    wish = in_doubt(play)
+    play.receipt("unknown")
+    play.receipt("free")
+    assert play.state(wish) is ChargeState.IN_DOUBT  # type: ignore[arg-type]

@@ -1,0 +1,69 @@
+"""Why a bind is not up, in words that a support desk can act on or read out to the operator's.
+
+Words only; no password, and nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from typing import Final
+
+from smsd.smpp.constants import CommandStatus, describe
+
+_REFUSED: Final[dict[int, str]] = {
+    CommandStatus.ESME_RINVPASWD: "the password is wrong",
+    CommandStatus.ESME_RINVSYSID: "the system_id is not known there",
+    CommandStatus.ESME_RINVSYSTYP: "the system_type is wrong",
+    CommandStatus.ESME_RALYBND: (
+        "the account is bound already: by another program, by more binds than it may have, "
+        "or the SMSC has not noticed yet that an earlier bind ended"
+    ),
+    CommandStatus.ESME_RBINDFAIL: (
+        "the account may not bind: it is closed, not open to our address, or not for this kind of bind"
+    ),
+    CommandStatus.ESME_RINVCMDID: "this kind of bind is not offered there; another `bind` may be",
+    CommandStatus.ESME_RSYSERR: "the SMSC has a fault of its own",
+    CommandStatus.ESME_RTHROTTLED: "there were too many tries in too short a time",
+}
+
+CREDENTIALS: Final = frozenset(
+    {
+        CommandStatus.ESME_RINVPASWD,
+        CommandStatus.ESME_RINVSYSID,
+        CommandStatus.ESME_RINVSYSTYP,
+        CommandStatus.ESME_RTHROTTLED,
+    }
+)
+"""Refusals that another host of the same operator would repeat: tried again only after a wait."""
+
+_NOT_REACHED: Final[dict[int, str]] = {
+    errno.ECONNREFUSED: "nothing listens there, or a firewall turns us away",
+    errno.ETIMEDOUT: "no answer: the address is wrong, or a firewall in between drops us",
+    errno.EHOSTUNREACH: "there is no way to this host from here",
+    errno.ENETUNREACH: "there is no way to this network from here",
+    errno.ECONNRESET: "the connection was broken off at once; TLS may be needed there, or not be spoken",
+    errno.EADDRINUSE: "another program listens there",
+    errno.EACCES: "this program may not do so",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+}
+
+
+def refused(status: int, system_id: str) -> str:
+    """Why the SMSC refused a bind, with the status it gave."""
+    words = _REFUSED.get(status)
+    given = describe(status)
+    return f"the SMSC refused bind as {system_id}: " + (f"{words}: {given}" if words else given)
+
+
+def not_connected(where: str, failure: OSError) -> str:
+    """Why there is no connection; `where` begins the sentence."""
+    if isinstance(failure, ssl.SSLError):
+        return f"{where}: TLS: {getattr(failure, 'verify_message', '') or failure.reason or failure}"
+    if isinstance(failure, socket.gaierror):
+        return f"{where}: the name is not known: {failure.strerror or failure}"
+    if isinstance(failure, TimeoutError):
+        return f"{where}: {_NOT_REACHED[errno.ETIMEDOUT]}"
+    words, said = _NOT_REACHED.get(failure.errno or 0), failure.strerror or str(failure)
+    return f"{where}: {words} ({said})" if words else f"{where}: {said}"

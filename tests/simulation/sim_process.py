@@ -1,0 +1,139 @@
+"""The programs under trial as processes: they live, die at any boundary, and live again on what they committed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from foundation.store import Store
+
+from sim_time import Died, SimLoop
+
+if TYPE_CHECKING:
+    from sim_world import World
+
+
+class Process:
+    """One process over all its lives. `births` starts its programs on a loop and returns the main tasks."""
+
+    def __init__(self, world: World, name: str, birth: Callable[[Process], list[Any]]) -> None:
+        self.world = world
+        self.name = name
+        self.lives = 0
+        self.alive = False
+        self.loop: SimLoop
+        self.main: list[Any] = []
+        self.boundaries = 0
+        self.steps = 0
+        self.die_at_boundaries: set[int] = set()
+        self.die_at_steps: set[int] = set()
+        self.rebirth_s = 1.0
+        self.dies_silently = False
+        self.fail_commits = 0
+        self.slow_commits_s = 0.0
+        self.crashes: Counter[str] = Counter()
+        self.leaving = False
+        self._birth = birth
+        self._jobs: list[Any] = []
+        self._stores: dict[int, Store] = {}
+
+    def start(self) -> None:
+        """A new life."""
+        self.lives += 1
+        self.alive = True
+        self.loop = SimLoop(self.world.agenda, f"{self.name} {self.lives}")
+        if self.die_at_steps:
+            self.loop.before_step = self._step
+        self._jobs = []
+        self._stores = {}
+        self.world.tell(f"{self.name}: starts, life {self.lives}")
+        self.main = self._birth(self)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a commit is under way."""
+        return bool(self._jobs)
+
+    def boundary(self, where: str) -> None:
+        """A place where this process may die; raises where it does."""
+        if not self.alive:
+            return
+        self.boundaries += 1
+        if self.boundaries in self.die_at_boundaries:
+            self.die(where)
+            raise Died
+
+    def _step(self) -> None:
+        self.steps += 1
+        if self.steps in self.die_at_steps:
+            self.die("between two steps")
+            raise Died
+
+    def die(self, where: str) -> None:
+        """The process is killed, or its machine with it."""
+        if not self.alive or self.leaving:
+            return
+        world = self.world
+        self.alive = False
+        self.loop.dead = True
+        self.crashes[where] += 1
+        world.fired(f"crash: {where}")
+        world.tell(f"{self.name}: DIES {where}" + (", machine and all" if self.dies_silently else ""))
+        world.network.process_died(self.loop, silently=self.dies_silently)
+        world.broker.detach(self.name)
+        if world.together:
+            world.broker.detach("bridge")
+        for job in self._jobs:
+            self._fail(job)
+        self._jobs = []
+        world.agenda.graves.append(self.loop)
+        world.agenda.after(self.rebirth_s, self._reborn)
+
+    def _reborn(self) -> None:
+        for store in self._stores.values():
+            store._connection.close()
+        self.start()
+
+    # the store's runner
+
+    def runner(self, job: Callable[[], None]) -> None:
+        """Commit a little later."""
+        assert isinstance(job, partial)
+        store = job.func.__self__
+        self._stores[id(store)] = store
+        if not self.alive:
+            self._fail(job)
+            return
+        self._jobs.append(job)
+        delay_s = self.world.rng_disk.uniform(0.0001, 0.003) + self.world.rng_disk.uniform(0, self.slow_commits_s)
+        self.world.agenda.after(delay_s, partial(self._commit, job))
+
+    def _commit(self, job: partial[None]) -> None:
+        if not any(each is job for each in self._jobs):
+            return
+        try:
+            self.boundary("before commit")
+            self._jobs = [each for each in self._jobs if each is not job]
+            if self.fail_commits > 0:
+                self.fail_commits -= 1
+                self.world.fired("commit fails")
+                self.world.tell(f"{self.name}: a commit fails")
+                self._fail(job)
+                return
+            job()
+            self.boundary("after commit")
+        except Died:
+            return
+
+    @staticmethod
+    def _fail(job: Any) -> None:
+        connection: sqlite3.Connection = job.func.__self__._connection
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            pass
+        job()

@@ -1,13 +1,13 @@
 """The program's health for machines: ``/metrics``, ``/healthz`` and ``/readyz`` on one small HTTP server.
 
-Runs on the program's own loop, takes no signals, and tells no more than the checks it was given.
+Runs on the program's own loop, takes no signals, and tells no more than the checks and pages it was given.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -46,6 +46,7 @@ class HealthServer:
         listen: ``host:port``; port 0 takes any free one, see `port`.
         checks: each part's check, called on the loop; one that raises counts as not ok.
         registry: what /metrics tells.
+        extra: further pages by name, each with what makes its JSON when it is asked for.
         alive: the checks that /healthz asks; /readyz asks all.
     """
 
@@ -56,11 +57,13 @@ class HealthServer:
         registry: CollectorRegistry = REGISTRY,
         *,
         alive: Collection[str] = ("store",),
+        extra: Mapping[str, Callable[[], object]] | None = None,
     ) -> None:
         self._listen = listen
         self._checks = checks
         self._registry = registry
         self._alive = alive
+        self._extra = dict(extra or {})
         self._socket: socket.socket | None = None
         self._server: Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -132,7 +135,7 @@ class HealthServer:
             await self.stop()
 
     def application(self) -> Starlette:
-        """The three pages as an ASGI application."""
+        """The three pages and the further ones as an ASGI application."""
         from starlette.applications import Starlette  # noqa: PLC0415
         from starlette.routing import Route  # noqa: PLC0415
 
@@ -141,6 +144,7 @@ class HealthServer:
                 Route("/metrics", self._metrics, methods=["GET"]),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/readyz", self._readyz, methods=["GET"]),
+                *(Route(f"/{name}", _page(make), methods=["GET"]) for name, make in self._extra.items()),
             ]
         )
 
@@ -159,6 +163,17 @@ class HealthServer:
 
     async def _readyz(self, _request: Request) -> Response:
         return _told(self.ask())
+
+
+def _page(make: Callable[[], object]) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    async def answer(_request: Request) -> Response:
+        from starlette.responses import Response  # noqa: PLC0415
+
+        return Response(
+            msgspec.json.encode(make()) + b"\n", headers={"content-type": "application/json", **_NO_STORE}
+        )
+
+    return answer
 
 
 def _ask(check: Callable[[], Check]) -> Check:

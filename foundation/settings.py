@@ -23,6 +23,9 @@ from foundation.settings_words import NAMES, Loc, find, key_lines, key_path, nea
 SECRETS = ("password", "token", "secret")
 """Keys whose value never shows; each may be given as a file's content by ``<key>_file``."""
 
+WRITTEN = ("trace_file",)
+"""Keys of files that the program writes: taken from the working directory, and need not be there."""
+
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _ENVIRONMENT = "the environment"
 
@@ -306,7 +309,7 @@ class Reader:
             name = key.removesuffix("_file")
             if isinstance(value, dict):
                 result[key] = self._with_files(part, here, value)
-            elif name == key or not isinstance(value, str):
+            elif name == key or key in WRITTEN or not isinstance(value, str):
                 if key in SECRETS and part.layer(here).document.path:
                     part.secrets_in_plain.append(here)
                 result[key] = value

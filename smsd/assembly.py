@@ -59,7 +59,9 @@ def make_gateway(
         inbox=inbox,
         sender=sender,
         desk=desk,
-        correlation=Correlation(desk, ids),
+        correlation=Correlation(
+            desk, ids, {name for name, profile in profiles.items() if profile.every_receipt}
+        ),
         replies=replies,
         routes=RouteTable(
             short_codes={each.org: settings.short_codes_of(each) for each in settings.organisations},

@@ -130,6 +130,29 @@ def dialog(
         typer.echo(msgspec.json.encode(sms).decode() if json else messagelog.line(sms))
 
 
+@app.command()
+def binds(
+    config: Config = DEFAULT,
+    once: Annotated[bool, typer.Option("--once", help="Show once and end.")] = False,
+    every_s: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between looks.")] = 1.0,
+    json: Json = False,
+) -> None:
+    """How the running gateway's binds fare: state, window, rates, last error, queue."""
+    from smsd import binds_table  # noqa: PLC0415 - only this command shows it
+
+    listen = _settings(config).metrics.listen
+    console = Console()
+    try:
+        if once or json or not console.is_terminal:
+            binds_table.show(console, binds_table.ask(listen), json=json)
+        else:
+            binds_table.watch(console, listen, binds_table.every(every_s))
+    except binds_table.NotReachable as error:
+        _fail(str(error), status=1)
+    except KeyboardInterrupt:
+        return
+
+
 @charges_app.callback(invoke_without_command=True)
 def charges(
     context: typer.Context,

@@ -31,6 +31,7 @@ from foundation.settings import ConfigurationError
 from foundation.store import Runner, Store, StoreFailed, open_sqlite
 from foundation.systemd import Notifier
 from smsd.assembly import make_gateway, make_keeping, make_queues
+from smsd.binds import Tracing, bind_gauges, look, watching
 from smsd.engine import Engine, EngineLimits
 from smsd.housekeeping import Housekeeping
 from smsd.links import account_links
@@ -79,6 +80,7 @@ class Daemon:
         self._hangup = asyncio.Event()
         self._queues = make_queues(settings)
         self._links: dict[str, list[Link]] = {}
+        self._tracing = Tracing(self.clock)
         self._notifier = Notifier()
         self._take_bridge: Callable[[], Coroutine[Any, Any, None]] | None = None
 
@@ -110,7 +112,8 @@ class Daemon:
             health = None
             if settings.metrics.listen is not None:
                 checks = self._checks(store, engine, carrier)
-                health = HealthServer(settings.metrics.listen, checks, self.metrics.registry)
+                extra = {"binds": lambda: look(settings.handoff.name, self._links, self._queued, self.clock)}
+                health = HealthServer(settings.metrics.listen, checks, self.metrics.registry, extra=extra)
             links = [link for each in self._links.values() for link in each]
             async with asyncio.TaskGroup() as group:
                 loop = group.create_task(engine.run(), name="engine")
@@ -137,8 +140,12 @@ class Daemon:
                 for task in beside:
                     task.cancel()
         finally:
+            self._tracing.close()
             await store.close()
         log.info("smsd.stopped")
+
+    def _queued(self, operator: str) -> int:
+        return len(self._queues[operator])
 
     async def _wind_down(self, engine: Engine, links: list[Link]) -> None:
         self._notifier.stopping("draining windows")
@@ -160,7 +167,14 @@ class Daemon:
         )
         for operator in settings.operators:
             self._links[operator.name] = account_links(
-                operator, settings.limits, engine, clock=self.clock, rng=self.rng, connect=self._connect
+                operator,
+                settings.limits,
+                engine,
+                clock=self.clock,
+                rng=self.rng,
+                connect=self._connect,
+                make=watching(operator.name, self.metrics),
+                around=self._tracing.around(operator),
             )
             engine.attach(operator.name, self._links[operator.name])
         return engine
@@ -256,6 +270,7 @@ class Daemon:
         gauge("handoff_oldest_seconds", "Age of the oldest such parcel", lambda: courier.oldest_age_s)
         for operator, links in self._links.items():
             for link in links:
+                bind_gauges(self.metrics, operator, link)
                 gauge(
                     "bind_up",
                     "1 where bound",

@@ -15,21 +15,25 @@ from typing import Any
 import msgspec
 import structlog
 
-from foundation.clock import Clock
+from foundation.clock import SECOND_US, Clock
 from foundation.courier import Courier
 from foundation.ids import Ids
 from foundation.mailbox import BRIDGE, Outbox
 from foundation.store import Store, StoreFailed
 from smsd.gateway import Gateway
+from smsd.inbox import TAIL_US
 from smsd.metrics import Metrics
 from smsd.outbox import OperatorQueue
 from smsd.smpp.link import Answer, AnswerKind, Link, LinkState
 from smsd.smpp.pdu import Frame
+from smsd.smpp.session import GOODBYE
+from smsd.store import statements as sql
 from smsd.work import Answered, Delivered, Input, ParcelCame, Piece, Plan, Tick
 
 log = structlog.get_logger(__name__)
 
 _PAGE = 1000
+_QUIET_US = TAIL_US + SECOND_US
 
 
 class EngineLimits(msgspec.Struct, frozen=True):
@@ -68,6 +72,9 @@ class Engine:
         self._operator_of: dict[Link, str] = {}
         self._connections: dict[Link, str] = {}
         self._opened: dict[str, int] = {}
+        self._last_mo: dict[str, tuple[str, int]] = {}
+        self._ended_well: list[str] = []
+        self._answers_lost = False
         self._inputs: deque[Input] = deque()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -108,7 +115,11 @@ class Engine:
             if not self._reading:
                 link.pause_reading()
         elif state is LinkState.DOWN:
-            self._opened.pop(self._connections.pop(link, ""), None)
+            connection = self._connections.pop(link, "")
+            self._opened.pop(connection, None)
+            self._last_mo.pop(connection, None)
+            if detail == GOODBYE:
+                self._ended_well.append(connection)
         log.info("bind.state", link=link.name, state=str(state), detail=detail)
         self._wake.set()
 
@@ -156,6 +167,10 @@ class Engine:
             await self._turn()
         if self._timer is not None:
             self._timer.cancel()
+        if not self._answers_lost:
+            # the SMSC unbound after our last answer: it repeats nothing
+            ended = [(connection,) for connection in self._ended_well]
+            await self._until_stored(lambda tx: tx.run(sql.FORGET_CONNECTION, ended))
 
     def stop_sending(self) -> None:
         """No new submit_sm from now on; what comes is still taken and answered."""
@@ -243,7 +258,11 @@ class Engine:
 
     def _apply(self, plan: Plan) -> None:
         for link, frame, status in plan.responses:
-            link.respond(frame, status)
+            if not link.respond(frame, status):
+                self._answers_lost = True
+        for connection, operator, at_us in plan.last_mo.values():
+            if connection in self._opened:
+                self._last_mo[connection] = (operator, at_us)
         for done, parcel in plan.parcels:
             if not done.done():
                 done.set_result(parcel)
@@ -356,7 +375,15 @@ class Engine:
             self._last_seq = found[-1].seq
 
     def _schedule_tick(self) -> None:
-        self._inputs.append(Tick())
+        now_us = self._clock.now_us()
+        quiet = tuple(
+            (connection, operator)
+            for connection, (operator, at_us) in self._last_mo.items()
+            if now_us - at_us > _QUIET_US
+        )
+        for connection, _ in quiet:
+            del self._last_mo[connection]
+        self._inputs.append(Tick(quiet))
         for queue in self._queues.values():
             queue.forget_held(self._clock.now_us())
         self._wake.set()

@@ -138,6 +138,7 @@ class Gateway:
             elif isinstance(item, ParcelCame):
                 self._parcel(tx, plan, item)
             else:
+                plan.alive = [(*quiet, plan.at_us) for quiet in item.quiet]
                 self._inbox.expire(tx, plan)
                 self._overdue(tx, plan)
         self._write(tx, plan)
@@ -158,7 +159,10 @@ class Gateway:
             self._desk.apply(tx, plan, charge, Evidence.NO_ANSWER, detail="restart")
             self._sender.tell(plan, charge.conversation, charge.message, MessageFate.IN_DOUBT)
             self._correlation.attribute(tx, plan, charge.operator, charge.number, charge.short_code)
-        tx.run(sql.MARK_STRAYS, [(plan.at_us,)])
+        tx.run(
+            sql.MARK_STRAYS,
+            [(plan.at_us, name, profile.every_receipt) for name, profile in self._profiles.items()],
+        )
         self._finish(tx, plan)
         return plan
 
@@ -267,7 +271,8 @@ class Gateway:
             self._charge_answered(tx, plan, piece, evidence, Reason.NONE, answer.kind.name.lower())
             return
         if answer.kind is not AnswerKind.NEVER_WRITTEN:
-            self._correlation.stray(tx, plan, outgoing.operator, outgoing.message)
+            if piece.pdu.registered_delivery:
+                self._correlation.stray(tx, plan, outgoing.operator, outgoing.message)
             if outgoing.attempts + 1 >= _FREE_ATTEMPTS:
                 self._give_up(plan, outgoing, MessageFate.IN_DOUBT)
                 return
@@ -491,7 +496,7 @@ class Gateway:
     def _finish(self, tx: Tx, plan: Plan) -> None:
         self._write(tx, plan)
         tx.run(sql.SET_FATE, plan.fates)
-        tx.run(sql.SET_CONNECTION, list(plan.last_mo.values()))
+        tx.run(sql.SET_CONNECTION, [*plan.last_mo.values(), *plan.alive])
         if plan.handoff:
             plan.posted = self._parcels_out.post(tx, BRIDGE, list(self._wrap(plan.handoff)))
 

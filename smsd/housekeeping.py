@@ -67,6 +67,7 @@ class Housekeeping:
         # a day longer than receipts are waited for
         tx.run(sql.FORGET_SUBMISSIONS, [(now - (keeping.receipt_wait_h + 24) * 3600 * SECOND_US,)])
         tx.run(sql.FORGET_GUIDANCE, [(now - keeping.guidance_s * SECOND_US,)])
+        tx.run(sql.FORGET_FRAGMENTS, [(now - DAY_US,)])
         tx.run(sql.FORGET_CONNECTIONS, [(now - _CONNECTION_DAYS * DAY_US,)])
         self._inbox.forget(tx, now - _INBOX_DAYS * DAY_US)
 

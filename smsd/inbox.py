@@ -7,7 +7,7 @@ the dialog. Segments are kept until their text is whole or has waited too long.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -35,9 +35,14 @@ from smsd.smpp.segments import assemble, read_content
 from smsd.store import statements as sql
 from smsd.work import Plan
 
-_LAST_SECONDS_US: Final = 30 * SECOND_US
+TAIL_US: Final = 30 * SECOND_US
+"""An answer on its way for longer than this has arrived, or its bind has ended."""
 _LOOK_BACK_US: Final = 86_400 * SECOND_US
 _FRESH_CONNECTION_US: Final = 300 * SECOND_US
+
+
+_Key: TypeAlias = tuple[str, str, str, int, int]
+"""What the segments of one text share: operator, number, address, reference, total."""
 
 
 class Mo(msgspec.Struct, frozen=True, gc=False):
@@ -95,7 +100,10 @@ class Inbox:
         if content.part is not None:
             part = content.part
             key = (profile.name, number, pdu.destination_addr, part.reference, part.total)
-            row = (*key, part.number, content.coding, content.payload, echo, connection, plan.at_us)
+            if self._part_again(tx, plan, key, part.number, content.payload, connection):
+                plan.count("mo_again", profile.name)
+                return
+            row = (*key, part.number, content.coding, content.payload, echo, connection, plan.at_us, 0)
             tx.run(sql.ADD_FRAGMENT, [row])
             self._whole(tx, plan, key, incomplete=False, fresh=fresh)
             return
@@ -215,13 +223,26 @@ class Inbox:
 
     # segments
 
-    def _whole(
-        self, tx: Tx, plan: Plan, key: tuple[str, str, str, int, int], *, incomplete: bool, fresh: bool
-    ) -> None:
+    @staticmethod
+    def _part_again(tx: Tx, plan: Plan, key: _Key, number: int, payload: bytes, connection: str) -> bool:
+        """Whether a segment of a whole text comes again after a bind that ended before our answer.
+
+        Otherwise a reference that was used for a whole text before is free for another.
+        """
+        rows = tx.all(sql.FRAGMENTS_OF, key)
+        if not rows or not rows[0][5]:
+            return False
+        for part, known, _coding, _echo, before, _whole in rows:
+            if (part, known) == (number, payload) and before != connection and before not in plan.live:
+                return True
+        tx.run(sql.DROP_FRAGMENTS, [key])
+        return False
+
+    def _whole(self, tx: Tx, plan: Plan, key: _Key, *, incomplete: bool, fresh: bool) -> None:
         rows = tx.all(sql.FRAGMENTS_OF, key)
         if not rows or (len(rows) < key[4] and not incomplete):
             return
-        tx.run(sql.DROP_FRAGMENTS, [key])
+        tx.run(sql.MARK_WHOLE, [(plan.at_us, *key)])
         text = assemble({row[0]: row[1] for row in rows}, Coding(rows[0][2]))
         self.take(
             tx,
@@ -247,7 +268,7 @@ class Inbox:
         after = uuid7_floor(plan.at_us - _LOOK_BACK_US)
         found = tx.all(
             sql.SAME_MO,
-            (mo.number, after, mo.operator, mo.address, mo.text, mo.connection, _LAST_SECONDS_US),
+            (mo.number, after, mo.operator, mo.address, mo.text, mo.connection, TAIL_US),
         )
         return any(connection not in plan.live for (connection,) in found)
 

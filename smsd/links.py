@@ -1,19 +1,42 @@
-"""The binds of one account, as its settings describe them."""
+"""The binds of one account, as its settings describe them, and what a support desk reads of them.
+
+Nothing here decides what goes over a bind.
+"""
 
 from __future__ import annotations
 
+import functools
 import random
+from collections.abc import Callable
+from typing import Final
+
+import structlog
 
 from foundation.clock import Clock
+from foundation.settings_tables import address
 from smsd.settings import Limits
 from smsd.settings_operators import Operator
-from smsd.smpp.link import Connector, Link, LinkListener, LinkSettings
+from smsd.smpp.connecting import connect_tcp
+from smsd.smpp.hosts import Address
+from smsd.smpp.link import Connector, Link, LinkListener, LinkSettings, LinkState
+from smsd.smpp.outbind import OutbindDoor, OutbindSettings
 from smsd.smpp.pdu import Bind, CommandId
+
+log = structlog.get_logger(__name__)
 
 _KINDS = {
     "transceiver": ((CommandId.BIND_TRANSCEIVER, "trx"),),
     "transmitter+receiver": ((CommandId.BIND_TRANSMITTER, "tx"), (CommandId.BIND_RECEIVER, "rx")),
 }
+_VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
+_WORDS_KEPT: Final = 32
+
+
+@functools.cache
+def pair_of(link: str) -> str:
+    """What the two links of a pair have in common: ``telco-tx-2`` and ``telco-rx-2`` are ``telco-2``."""
+    name, _, number = link.rpartition("-")
+    return f"{name.rpartition('-')[0]}-{number}"
 
 
 def account_links(
@@ -24,35 +47,130 @@ def account_links(
     clock: Clock,
     rng: random.Random,
     connect: Connector | None = None,
+    make: Callable[..., Link] = Link,
+    around: Callable[[Connector], Connector] | None = None,
 ) -> list[Link]:
-    """The links of an account, named ``telco-trx-1``, ``telco-tx-1``, ``telco-rx-1`` and so on."""
+    """The links of an account, named ``telco-trx-1``, ``telco-tx-1``, ``telco-rx-1`` and so on.
+
+    `make` is `Link` or what stands for it; `around` wraps each connector, to see what goes over connections.
+    """
+    calls = _door(operator)
+
+    def connector(kind: CommandId) -> Connector | None:
+        chosen = calls.connect if calls is not None and _is_called(operator, kind) else connect
+        return chosen if around is None else around(chosen or connect_tcp)
+
     return [
-        Link(
-            LinkSettings(
-                name=f"{operator.name}-{short}-{number}",
-                host=operator.host,
-                port=operator.port,
-                bind=Bind(
-                    kind=kind,
-                    system_id=operator.system_id,
-                    password=operator.password.get_secret_value(),
-                    system_type=operator.system_type,
-                    address_range=operator.address_range,
-                ),
-                tls=operator.tls,
-                window=operator.window,
-                enquire_link_s=operator.enquire_link_s,
-                response_timeout_s=operator.response_timeout_s,
-                bind_timeout_s=operator.bind_timeout_s,
-                pdu_limit_octets=limits.pdu_limit_octets,
-                backoff_first_s=operator.reconnect_first_s,
-                backoff_max_s=operator.reconnect_max_s,
-            ),
+        make(
+            _settings(operator, limits, kind, f"{operator.name}-{short}-{number}", number),
             listener,
             clock=clock,
             random=rng,
-            connect=connect,
+            connect=connector(kind),
         )
         for number in range(1, operator.binds + 1)
         for kind, short in _KINDS[operator.bind]
     ]
+
+
+def _is_called(operator: Operator, kind: CommandId) -> bool:
+    return operator.outbind_listen is not None and kind is not CommandId.BIND_TRANSMITTER
+
+
+def _settings(operator: Operator, limits: Limits, kind: CommandId, name: str, number: int) -> LinkSettings:
+    addresses = [Address(*each) for each in operator.addresses]
+    if operator.spread_binds:
+        home = (number - 1) % len(addresses)
+        addresses = addresses[home:] + addresses[:home]
+    called = _is_called(operator, kind)
+    if called and operator.outbind_listen is not None:
+        addresses = [Address(*address(operator.outbind_listen))]
+    return LinkSettings(
+        name=name,
+        host=addresses[0].host,
+        port=addresses[0].port,
+        standby=tuple(addresses[1:]),
+        fail_back_s=operator.fail_back_s or None,
+        called=called,
+        needs_tlvs=operator.needs_tlvs and kind is not CommandId.BIND_RECEIVER,
+        bind=Bind(
+            kind=kind,
+            system_id=operator.system_id,
+            password=operator.password.get_secret_value(),
+            system_type=operator.system_type,
+            interface_version=_VERSIONS[operator.interface_version],
+            address_range=operator.address_range,
+        ),
+        tls=operator.tls,
+        window=operator.window,
+        enquire_link_s=operator.enquire_link_s,
+        response_timeout_s=operator.response_timeout_s,
+        bind_timeout_s=operator.bind_timeout_s,
+        pdu_limit_octets=limits.pdu_limit_octets,
+        backoff_first_s=operator.reconnect_first_s,
+        backoff_max_s=operator.reconnect_max_s,
+    )
+
+
+def _door(operator: Operator) -> OutbindDoor | None:
+    if operator.outbind_listen is None:
+        return None
+    password = operator.outbind.password or operator.password
+    told = Seldom()
+
+    def refused(peer: str, why: str) -> None:
+        times = told.tell(f"{peer.rpartition(':')[0]} {why}")
+        if times:
+            log.warning("outbind.refused", operator=operator.name, peer=peer, why=why, times=times)
+
+    return OutbindDoor(
+        OutbindSettings(
+            listen=Address(*address(operator.outbind_listen)),
+            system_id=operator.outbind.system_id or operator.system_id,
+            password=password.get_secret_value(),
+        ),
+        refused,
+    )
+
+
+class Seldom:
+    """Lets the same words through the first, second, fourth, eighth … time. Keeps few words in memory."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, int] = {}
+
+    def tell(self, words: str) -> int:
+        """How often these words came, where it is time to tell of them; 0: not now."""
+        times = self._times[words] = self._times.pop(words, 0) + 1
+        if len(self._times) > _WORDS_KEPT:
+            del self._times[next(iter(self._times))]
+        return times if times & (times - 1) == 0 else 0
+
+    def forget(self) -> None:
+        """All is well again: the next words are told at once."""
+        self._times.clear()
+
+
+class BindLog:
+    """Writes what becomes of binds: what went well, and each failure once and then ever more seldom."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, Seldom] = {}
+        self._states: dict[str, LinkState] = {}
+
+    def tell(self, link: str, state: LinkState, detail: str) -> None:
+        """A link came into a state."""
+        before = self._states.get(link, LinkState.DOWN)
+        self._states[link] = state
+        failures = self._failures.setdefault(link, Seldom())
+        if state is LinkState.BOUND:
+            failures.forget()
+            log.info("bind.up", link=link, detail=detail)
+        elif state is not LinkState.DOWN:
+            log.debug("bind.state", link=link, state=str(state), detail=detail)
+        elif before is LinkState.UNBINDING:
+            log.info("bind.ended", link=link, detail=detail)
+        elif before is LinkState.BOUND:
+            log.warning("bind.lost", link=link, detail=detail)
+        elif times := failures.tell(detail):
+            log.warning("bind.failed", link=link, detail=detail, times=times)

@@ -76,7 +76,7 @@ class OperatorProfile:
         self._fixed = tuple(
             _tlv(each.tag, each.type, each.value, each.octets) for each in settings.price.tlvs
         )
-        self._all_receipts = settings.request_receipts == "all"
+        self.every_receipt = settings.request_receipts == "all"
 
     # what goes out
 
@@ -108,7 +108,7 @@ class OperatorProfile:
             else:
                 tlvs = (*tlvs, self._price_tlv(carrier, word))
             tlvs = (*tlvs, *self._fixed)
-        receipt = _REGISTERED if price_ore or asked_for or self._all_receipts else 0
+        receipt = _REGISTERED if price_ore or asked_for or self.every_receipt else 0
         return SubmitSm(
             service_type=service_type,
             source_addr_ton=settings.source_ton,

@@ -40,18 +40,21 @@ def check_operators(reader: Reader, operators: Operators, limits: Limits) -> Non
     accounts: dict[tuple[str, int, str], str] = {}
     for part, operator in operators:
         for loc in part.secrets_in_plain:
-            if part.data.get("host") not in LOOPBACK:
+            host = operator.host if operator else part.data.get("host")
+            if host not in LOOPBACK:
                 part.warn(loc, "the secret stands in the settings", f"use {loc[-1]}_file, or the environment")
         if operator is None:
             continue
-        account = (operator.host.lower(), operator.port, operator.system_id)
-        if account in accounts:
+        keys = [(host.lower(), port, operator.system_id) for host, port in operator.addresses]
+        same = next((accounts[key] for key in keys if key in accounts), "")
+        if same:
             part.fault(
                 ("system_id",),
-                f"this is the same account as {accounts[account]}'s",
+                f"this is the same account as {same}'s",
                 "use binds for more links of one account",
             )
-        accounts.setdefault(account, operator.name)
+        for key in keys:
+            accounts.setdefault(key, operator.name)
         _check_price(part, operator, limits)
         if operator.validity_s > limits.receipt_wait_h * 3600:
             part.fault(

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from foundation.contract import Reason
 from foundation.settings import Table
-from foundation.settings_tables import Host, Port, Tls, matching
+from foundation.settings_tables import Host, Listen, Port, Tls, address, matching
 from foundation.settings_words import one_of, told
 
 VENDOR_TAGS = range(0x1400, 0x4000)
@@ -26,11 +26,14 @@ BOUND_TO = frozenset(
     {
         *("name", "host", "port", "tls", "system_id", "password", "system_type", "address_range"),
         *("bind", "binds", "window", "enquire_link_s", "response_timeout_s", "bind_timeout_s"),
-        *("reconnect_first_s", "reconnect_max_s"),
+        *("reconnect_first_s", "reconnect_max_s", "hosts", "standby_hosts", "spread_binds", "fail_back_s"),
+        *("interface_version", "outbind_listen", "outbind"),
+        *("trace_file", "trace_private", "trace_file_mb", "trace_files"),
     }
 )
 """An operator's keys that hold from one bind to the next; all others can change at any time."""
 _ORE_PER_KR = 100
+_PORTS = 65535
 _SERVICE_TYPE_OCTETS = 5
 _ADDRESS_OCTETS = 20
 _BILLING_OCTETS = 1024
@@ -41,6 +44,23 @@ PriceCarrier = Literal[
     "tlv", "billing_identification", "service_type", "user_message_reference", "source_addr", "none"
 ]
 Ascii = Annotated[str, matching(r"[\x20-\x7e]*", "{} has a character outside ASCII", "use ASCII alone")]
+
+
+def is_host_port(text: object) -> bool:
+    """Whether this is host:port with a port that can be connected to."""
+    try:
+        return isinstance(text, str) and 0 < address(text)[1] <= _PORTS
+    except ValueError:
+        return False
+
+
+def _host_port(text: str) -> str:
+    if not is_host_port(text):
+        raise told(f'"{text}" is no host:port', 'give it as "smsc.example:2775" or "[::1]:2775"')
+    return text
+
+
+HostPort = Annotated[str, AfterValidator(_host_port)]
 
 
 def _printable(most: int) -> AfterValidator:
@@ -250,6 +270,15 @@ class ReportForm(Table):
         return outcomes
 
 
+class OutbindCaller(Table):
+    """[operators.outbind]: who the SMSC says it is when it calls, where that is not the account itself."""
+
+    system_id: Annotated[str, _printable(15)] = ""
+    """The system_id in its outbind; default: the account's."""
+    password: SecretStr | None = None
+    """The password in its outbind, at most 8 octets; default: the account's. Better by ``password_file``."""
+
+
 class Operator(Table):
     """[[operators]]: one account. A ``file = "operators/x.toml"`` gives what is not given here."""
 
@@ -263,6 +292,14 @@ class Operator(Table):
     """The SMSC's host."""
     port: Port
     """The SMSC's port."""
+    hosts: tuple[HostPort, ...] = ()
+    """In place of `host` and `port`: ``["a:2775", "b:2775"]``, the preferred one first."""
+    standby_hosts: tuple[HostPort, ...] = ()
+    """Hosts that a bind turns to, in this order, where `host` refuses or is not reached."""
+    spread_binds: bool = False
+    """Whether binds prefer different hosts, in turn; otherwise all prefer the first."""
+    fail_back_s: Annotated[float, Field(ge=0, le=86_400)] = 300
+    """How often a bind at another host than its preferred one looks whether it can go back; 0: never."""
     tls: Tls = None
     """``true``, ``false`` or a table."""
     system_id: Annotated[str, Field(min_length=1), _printable(15)]
@@ -277,6 +314,13 @@ class Operator(Table):
     """One link for both ways, or one for each."""
     binds: Annotated[int, Field(ge=1, le=32)] = 1
     """How many such binds are held at once."""
+    interface_version: Literal["3.3", "3.4", "5.0"] = "3.4"
+    """What the bind says it speaks. 3.3 has neither TLVs nor transceivers."""
+    outbind_listen: Listen | None = None
+    """Where the SMSC calls us (outbind, SMPP 3.4 section 2.2.1): receivers and transceivers then wait for
+    its call there and bind on that connection; transmitters connect as ever."""
+    outbind: OutbindCaller = OutbindCaller()
+    """[operators.outbind]; who it says it is."""
     window: Annotated[int, Field(ge=1, le=1000)] = 10
     """Unanswered submit_sm on one bind."""
     rate: Annotated[float, Field(gt=0, le=10_000)] = 100
@@ -292,7 +336,9 @@ class Operator(Table):
     reconnect_max_s: Annotated[float, Field(ge=0.1, le=3600)] = 60
     """The longest wait between tries."""
     throttle_pause_s: Annotated[float, Field(ge=0.05, le=600)] = 1
-    """Seconds the whole account rests after throttled or queue-full."""
+    """Seconds the whole account rests after throttled or queue-full; doubled while that goes on."""
+    throttle_recover_s: Annotated[float, Field(ge=0.1, le=3600)] = 20
+    """Seconds from half of what it sent before a rest back to the whole `rate`, in even steps."""
     data_coding_default: Literal["gsm7", "latin1", "latin9"] = "gsm7"
     """What data_coding 0 means on this route."""
     segments_by: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
@@ -316,7 +362,17 @@ class Operator(Table):
     echo_tlvs: tuple[Annotated[int, Field(ge=1, le=0xFFFF)], ...] = ()
     """Tags of an MO's TLVs that go back with the messages that answer it."""
     reply_on_same_bind: bool = False
-    """Whether answers must go down the bind that their MO came on."""
+    """Whether answers must go down the bind that their MO came on; of a pair, down its transmitter."""
+    same_bind_wait_s: Annotated[float, Field(ge=0, le=86_400)] = 60
+    """Seconds such an answer waits for its bind where that is down; after that any bind will do."""
+    trace_file: Annotated[str, Field(min_length=1, examples=["var/telco.pcap"])] | None = None
+    """A pcap file of every PDU, for Wireshark; from the working directory. Not given: no trace."""
+    trace_private: bool = False
+    """Whether texts and whole numbers stand in the trace."""
+    trace_file_mb: Annotated[int, Field(ge=1, le=1000)] = 10
+    """How large a trace's file grows before the next is begun."""
+    trace_files: Annotated[int, Field(ge=1, le=100)] = 4
+    """How many files of a trace there are: the one written, and older ones as `.1`, `.2` and so on."""
     price: Price = Price(carrier="none")
     """[operators.price]; without it the account sends free messages alone."""
     outcomes: dict[Annotated[str, Field(min_length=1), _printable(40)], str] = Field(default_factory=dict)
@@ -340,8 +396,44 @@ class Operator(Table):
             raise told("the secret does not fit a bind", "give at most 32 printable ASCII characters")
         return password
 
+    @model_validator(mode="before")
+    @classmethod
+    def _first_of_hosts(cls, data: object) -> object:
+        """The first of `hosts` is `host` and `port`, the others are `standby_hosts`."""
+        hosts = data.get("hosts") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or not hosts:
+            return data
+        twice = [key for key in ("host", "port", "standby_hosts") if key in data]
+        if twice:
+            raise told(f"both hosts and {twice[0]} are given", f"drop {twice[0]}; hosts names all of them")
+        if not isinstance(hosts, list | tuple) or not all(is_host_port(each) for each in hosts):
+            raise told(
+                "hosts has an entry that is not host:port", 'give them as ["a.example:2775", "[::1]:2775"]'
+            )
+        host, port = address(hosts[0])
+        return {**data, "host": host, "port": port, "standby_hosts": tuple(hosts[1:])}
+
     @model_validator(mode="after")
     def _consistent(self) -> Operator:
+        if self.interface_version == "3.3" and self.bind == "transceiver":
+            raise told(
+                'SMPP 3.3 has no transceiver, but interface_version is "3.3"',
+                'set bind = "transmitter+receiver", or interface_version = "3.4"',
+            )
+        if self.interface_version == "3.3" and self.needs_tlvs:
+            raise told(
+                f'SMPP 3.3 has no TLVs, but prices travel by "{self.price.carrier}" '
+                f'and long texts by "{self.segments_by}"',
+                'set interface_version = "3.4", or a carrier and segments_by without TLVs',
+            )
+        if self.outbind_listen and self.tls is not None:
+            raise told(
+                "outbind_listen is given, but tls too: a call by outbind comes in clear",
+                "set tls = false and let a tunnel stand before outbind_listen",
+            )
+        addresses = self.addresses
+        if len(set(addresses)) < len(addresses):
+            raise told("the same host stands twice among hosts or standby_hosts", "name each once")
         if self.reconnect_first_s > self.reconnect_max_s:
             raise told(
                 f"reconnect_first_s {self.reconnect_first_s:g} is above "
@@ -349,6 +441,17 @@ class Operator(Table):
                 "lower the first or raise the other",
             )
         return self
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """All hosts with their ports, the preferred one first."""
+        return ((self.host, self.port), *(address(each) for each in self.standby_hosts))
+
+    @property
+    def needs_tlvs(self) -> bool:
+        """Whether what this account sends is not itself without TLVs."""
+        by_tlv = self.price.carrier in ("tlv", "billing_identification", "user_message_reference")
+        return by_tlv or bool(self.price.tlvs) or self.segments_by in ("sar", "payload")
 
     @property
     def can_charge(self) -> bool:

@@ -45,7 +45,13 @@ class ParcelCame(msgspec.Struct, frozen=True):
 
 
 class Tick(msgspec.Struct, frozen=True, gc=False):
-    """Time has passed: look at what expires."""
+    """Time has passed: look at what expires.
+
+    `quiet` are live connections, each with its operator, whose last MO was so long ago that its answer must
+    have arrived.
+    """
+
+    quiet: tuple[tuple[str, str], ...] = ()
 
 
 Input: TypeAlias = Delivered | Answered | ParcelCame | Tick
@@ -90,6 +96,7 @@ class Plan:
 
     __slots__ = (
         "alarms",
+        "alive",
         "at_us",
         "counts",
         "ended",
@@ -120,6 +127,7 @@ class Plan:
         self.rows: list[Row] = []
         self.fates: list[Row] = []
         self.last_mo: dict[str, Row] = {}
+        self.alive: list[Row] = []
         # the connections that are open
         self.live: Container[str] = ()
         # messages to which this plan gives a final fate

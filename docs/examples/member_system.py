@@ -110,23 +110,27 @@ class MemberSystem:
         ]
 
     def settle(self, message: dict[str, Any]) -> list[dict[str, Any]]:
-        """A charge may first be `not_charged` and then, by better evidence, `charged`: the later counts."""
+        """`charged` counts whenever it comes, after `not_charged` too; what takes it back is a human's."""
         row = self.db.execute(
-            "SELECT invoice, number, amount, org FROM charges JOIN fees USING (invoice) WHERE charge = ?",
+            "SELECT invoice, number, amount, org, outcome FROM charges JOIN fees USING (invoice) "
+            "WHERE charge = ?",
             (message["charge"],),
         ).fetchone()
-        if row is None:
-            print(f"settled, yet unknown here: {message['charge']}")
+        if row is None or row[4] == "charged" or message["outcome"] not in ("charged", "not_charged"):
+            print(
+                f"for a human: charge {message['charge']} is {message['outcome']}: {message.get('evidence')}"
+            )
             return []
-        invoice, number, amount, org = row
-        charged = message["outcome"] == "charged"
+        invoice, number, amount, org, before = row
+        if message["outcome"] == before:
+            return []
         self.db.execute(
             "UPDATE charges SET outcome = ? WHERE charge = ?", (message["outcome"], message["charge"])
         )
-        if charged:
+        if message["outcome"] == "charged":
             self.db.execute("UPDATE fees SET paid = 1 WHERE invoice = ?", (invoice,))
-        name = "paid" if charged else "failed"
-        return [self.reply({**message, "org": org}, number, name, amount, reason=message["reason"])]
+        name = "paid" if message["outcome"] == "charged" else "failed"
+        return [self.reply({**message, "org": org}, number, name, amount, reason=message.get("reason", ""))]
 
     @staticmethod
     def reply(about: dict[str, Any], number: str, name: str, amount: int, **values: str) -> dict[str, Any]:

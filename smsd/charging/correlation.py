@@ -7,6 +7,8 @@ its message settles a charge in doubt by itself only where it can mean nothing e
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from foundation.clock import DAY_US
 from foundation.contract import MessageFate, MessageState, Purpose, Reason, SmsSettled
 from foundation.ids import Ids, uuid7_floor, uuid7_time_us
@@ -28,9 +30,11 @@ _DECISIVE = frozenset({Evidence.RECEIPT_CHARGED, Evidence.RECEIPT_NOT_CHARGED})
 class Correlation:
     """Finds what a receipt is about and lets it speak."""
 
-    def __init__(self, desk: Desk, ids: Ids) -> None:
+    def __init__(self, desk: Desk, ids: Ids, every_receipt: Container[str]) -> None:
+        """`every_receipt`: names of the accounts on which all messages ask for a receipt."""
         self._desk = desk
         self._ids = ids
+        self._every_receipt = every_receipt
 
     def receipt(
         self,
@@ -104,8 +108,9 @@ class Correlation:
             return
         charge = nameless[0]
         after = uuid7_floor(uuid7_time_us(charge.message) - _RECEIPT_WAIT_US)
-        others = tx.all(sql.OTHERS_UNANSWERED, (number, charge.message, operator, after))
-        if any(message not in plan.ended for (message,) in others):
+        self._write(tx, plan)
+        every = operator in self._every_receipt
+        if tx.one(sql.OTHERS_UNANSWERED, (number, charge.message, operator, every, after)):
             return
         waiting = tx.all(
             sql.UNMATCHED_BY_NUMBER, (number, operator, short_code, uuid7_time_us(charge.message))
@@ -118,6 +123,13 @@ class Correlation:
             tx.run(sql.ADD_SUBMISSION, [(operator, waiting[0][2], charge.message, plan.at_us)])
         for row in waiting:
             self._hear(tx, plan, row, charge.message)
+
+    @staticmethod
+    def _write(tx: Tx, plan: Plan) -> None:
+        """Let the store know what this plan says of messages so far."""
+        tx.run(sql.ADD_MESSAGE, plan.rows)
+        tx.run(sql.SET_FATE, plan.fates)
+        plan.rows, plan.fates = [], []
 
     @staticmethod
     def _any_unmatched(tx: Tx, plan: Plan) -> bool:

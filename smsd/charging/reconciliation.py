@@ -152,7 +152,7 @@ def reconcile(
         charge = group.charge
         if charge is None:
             lines.append(_stranger(group))
-        elif group.rows or period.since_us <= charge.sent_us < period.until_us:
+        elif group.rows or group.how is How.AMBIGUOUS or period.since_us <= charge.sent_us < period.until_us:
             may_come = not period.complete or (charge.state is S.ACCEPTED and charge.sent_us > deliverable_us)
             line = _line(charge, group, before.get(charge.id, frozenset()), may_come=may_come)
             if line is not None:

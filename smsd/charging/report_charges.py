@@ -10,22 +10,15 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
 
-from foundation.clock import DAY_US
 from foundation.store import SqliteTx
-from smsd.charging.report_matching import EARLY_US, Ours
+from smsd.charging.report_matching import AHEAD_US, BACK_US, Ours
 from smsd.charging.reports import ReportRow
 from smsd.charging.states import ChargeState, Evidence
 from smsd.settings_operators import Operator
 from smsd.smpp.message_ids import IdForm, receipt_key, response_key
 from smsd.store import statements as sql
 
-_BACK_US = 45 * DAY_US
-"""How much earlier than a report's first row a message in it may have been sent."""
-
-_WHICH = (
-    "c.operator = ? AND (c.created_us <= ? AND c.expires_us >= ? "
-    "OR c.state IN ('sending', 'accepted', 'in_doubt'))"
-)
+_WHICH = "c.operator = ? AND c.created_us <= ? AND c.expires_us >= ?"
 # the columns and conditions are this module's own words; every value is a parameter
 _CHARGES = (
     "SELECT c.id, c.message, c.invoice, c.number, c.short_code, c.amount_ore, c.state, c.created_us, "  # noqa: S608
@@ -65,8 +58,8 @@ def read_charges(
     first_us: int,
     last_us: int,
 ) -> list[Ours]:
-    """The operator's charges that were sent in that time, some while before it, or are unfinished."""
-    which = (operator.name, last_us + EARLY_US, first_us - _BACK_US)
+    """The operator's charges that rows of that time may be about, whatever state they are in."""
+    which = (operator.name, last_us + AHEAD_US, first_us - BACK_US)
     form = IdForm(operator.message_id)
     keys: dict[str, set[str]] = defaultdict(set)
     refused: set[str] = set()
@@ -108,7 +101,7 @@ def spoken(
 ) -> dict[str, frozenset[str]]:
     """What the report with this mark said of each charge before."""
     found: dict[str, set[str]] = defaultdict(set)
-    which = (operator.name, last_us + EARLY_US, first_us - _BACK_US)
+    which = (operator.name, last_us + AHEAD_US, first_us - BACK_US)
     for charge, evidence in connection.execute(_SPOKEN, (*which, mark)):
         found[charge].add(evidence)
     return {charge: frozenset(each) for charge, each in found.items()}

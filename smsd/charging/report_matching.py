@@ -23,6 +23,10 @@ EARLY_US = 3600 * SECOND_US
 """How much earlier than we sent it a message may be billed: clocks differ, and October has an hour twice."""
 LATE_US = 2 * DAY_US
 """How much later; a message is tried for a day or two."""
+AHEAD_US = 2 * DAY_US
+"""The same where the id says which it is: a report may have days only, or a zone that nobody told of."""
+BACK_US = 45 * DAY_US
+"""And some bill once a month. Beyond it, an id is another message's."""
 
 Keys = Callable[[str], Iterable[str]]
 """The keys that a report's message id may have here."""
@@ -78,7 +82,12 @@ def match(rows: Sequence[ReportRow], pool: Sequence[Ours], keys: Keys) -> list[G
     left: list[ReportRow] = []
     for row in sorted(rows, key=_row_order):
         named = _keys(row, keys)
-        known = [charge for key in named for charge in by_key.get((key, row.number), ())]
+        known = [
+            charge
+            for key in named
+            for charge in by_key.get((key, row.number), ())
+            if -AHEAD_US <= row.at_us - charge.sent_us <= BACK_US
+        ]
         if known:
             meant = min((abs(each.sent_us - row.at_us), each.id) for each in known)[1]
             of_charge[meant].append(row)
@@ -126,7 +135,7 @@ def _fit(
 def _fits(row: ReportRow, charge: Ours) -> bool:
     # the number that was shown may be longer than the short code
     shown = not row.short_code or row.short_code.startswith(charge.short_code)
-    return shown and -EARLY_US <= row.at_us - charge.sent_us <= LATE_US
+    return shown and row.at_us - LATE_US <= charge.sent_us <= row.at_us + row.span_us + EARLY_US
 
 
 def _components(near: dict[int, list[Ours]]) -> list[tuple[list[int], list[Ours]]]:

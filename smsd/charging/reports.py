@@ -11,13 +11,13 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, time
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from foundation.clock import to_us
+from foundation.clock import DAY_US, to_us
 from foundation.contract import Reason
 from foundation.numbers import from_operator, mask
 from foundation.settings_words import one_of
@@ -51,7 +51,8 @@ class Said(StrEnum):
 class ReportRow(msgspec.Struct, frozen=True, gc=False):
     """One row: `line` in the file (the header is usually 1), `number` E.164, `amount_ore` never below 0.
 
-    `message_id` and `short_code` are empty where the report does not have them.
+    `message_id` and `short_code` are empty where the report does not have them. `at_us` is when, or, where
+    only the day is told, when that began: then `span_us` is a day.
     """
 
     line: int
@@ -62,6 +63,7 @@ class ReportRow(msgspec.Struct, frozen=True, gc=False):
     at_us: int
     said: Said
     reason: Reason = Reason.NONE
+    span_us: int = 0
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -159,7 +161,7 @@ class _RowReader:
             name = getattr(self._form.columns, column)
             faults.append(ReportFault(line, name, error.wrong, error.right))
 
-        said, reason, amount_ore, number, at_us = Said.CHARGED, Reason.NONE, 0, "", 0
+        said, reason, amount_ore, number, at_us, span_us = Said.CHARGED, Reason.NONE, 0, "", 0, 0
         try:
             said, reason = self._said(value("outcome"))
         except _Wrong as error:
@@ -173,7 +175,7 @@ class _RowReader:
         except _Wrong as error:
             fault("number", error)
         try:
-            at_us = self._moment(value("at"))
+            at_us, span_us = self._moment(value("at"))
         except _Wrong as error:
             fault("at", error)
         short_code = value("short_code")
@@ -187,7 +189,15 @@ class _RowReader:
             # nothing is what it was billed
             said = Said.NOT_CHARGED
         return ReportRow(
-            line, value("message_id"), number, short_code.lstrip("+"), amount_ore, at_us, said, reason
+            line=line,
+            message_id=value("message_id"),
+            number=number,
+            short_code=short_code.lstrip("+"),
+            amount_ore=amount_ore,
+            at_us=at_us,
+            said=said,
+            reason=reason,
+            span_us=span_us,
         )
 
     def _said(self, word: str) -> tuple[Said, Reason]:
@@ -221,7 +231,7 @@ class _RowReader:
             raise _Wrong("nothing was refunded", "give the amount that was")
         return sign * found
 
-    def _moment(self, text: str) -> int:
+    def _moment(self, text: str) -> tuple[int, int]:
         form = self._form.date_format
         try:
             found = datetime.strptime(text, form) if form else datetime.fromisoformat(text)
@@ -231,7 +241,8 @@ class _RowReader:
             example = datetime(2026, 11, 30, 18, 5, tzinfo=self._zone)
             right = example.strftime(form) if form else "2026-11-30 18:05:00"
             raise _Wrong(f"{_shown(text)} is no date and time", f"write it as {right}, or set date_format")
-        return to_us(found if found.tzinfo else found.replace(tzinfo=self._zone))
+        at_us = to_us(found if found.tzinfo else found.replace(tzinfo=self._zone))
+        return at_us, DAY_US if found.time() == time() else 0
 
 
 def _number(text: str) -> str:

@@ -60,7 +60,8 @@ def refused(status: int, system_id: str) -> str:
 def not_connected(where: str, failure: OSError) -> str:
     """Why there is no connection; `where` begins the sentence."""
     if isinstance(failure, ssl.SSLError):
-        return f"{where}: TLS: {getattr(failure, 'verify_message', '') or failure.reason or failure}"
+        said = getattr(failure, "verify_message", "") or getattr(failure, "reason", "") or str(failure)
+        return f"{where}: TLS: {said}"
     if isinstance(failure, socket.gaierror):
         return f"{where}: the name is not known: {failure.strerror or failure}"
     if isinstance(failure, TimeoutError):

@@ -227,13 +227,18 @@ class Link:
         if moving:
             self._hosts.go_home()
             return True
-        if self._bound_at is None:
+        held_s = self._held_s()
+        if held_s is None:
             return self._hosts.failed() and self._repeatable
-        held = self._clock.monotonic() - self._bound_at >= settings.stable_s
+        held = held_s >= settings.stable_s
         if held:
             self._backoff.reset()
         self._hosts.ended(held)
         return False
+
+    def _held_s(self) -> float | None:
+        """How long the last bind has lasted or lasted; None where it was never accepted."""
+        return None if self._bound_at is None else self._clock.monotonic() - self._bound_at
 
     async def _until_gone(self, wire: Wire) -> bool:
         """Wait for the connection's end; whether we ended it to move to the preferred host."""

@@ -30,6 +30,9 @@ class OutbindSettings(msgspec.Struct, frozen=True):
     password: str
     patience_s: float = _PATIENCE_S
 
+    def __repr__(self) -> str:
+        return f"OutbindSettings({self.listen}, {self.system_id!r})"
+
 
 class _Caller(asyncio.Protocol):
     """A connection until its first PDU; then it is a link's, or gone."""

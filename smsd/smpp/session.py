@@ -54,9 +54,11 @@ from smsd.smpp.states import (
 from smsd.smpp.timers import SessionSettings, Timers
 from smsd.smpp.window import LateAnswers, Pending, Window
 
-__all__ = ["NotAllowedError", "Role", "Session", "SessionSettings", "State"]
+__all__ = ["GOODBYE", "NotAllowedError", "Role", "Session", "SessionSettings", "State"]
 
 SEQUENCE_MAX: Final = 0x7FFFFFFF
+GOODBYE: Final = "unbound"
+"""The reason of a close after our unbind was answered."""
 _ANSWERLESS: Final = frozenset({CommandId.OUTBIND, CommandId.ALERT_NOTIFICATION})
 _ENQUIRE: Final = CommandId.ENQUIRE_LINK
 _UNKNOWN_ERROR: Final = int(CommandStatus.ESME_RUNKNOWNERR)
@@ -364,7 +366,7 @@ class Session:
 
     def _on_unbind_resp(self, frame: p.Frame, now: float) -> None:
         if self._control.pop(frame.sequence, None) is CommandId.UNBIND:
-            self._close("unbound")
+            self._close(GOODBYE)
         else:
             self._stray(frame)
 

@@ -7,10 +7,11 @@ trace never disturbs a link: where it cannot be written it is told once, and off
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 from struct import Struct
@@ -21,9 +22,11 @@ import structlog
 
 from foundation.clock import SECOND_US, Clock
 from smsd.smpp.codec import HEADER_OCTETS, LIMIT_OCTETS
+from smsd.smpp.connecting import Connector, LinkSettings
 from smsd.smpp.private import veiled
+from smsd.smpp.wire import Wire
 
-__all__ = ["Trace", "TraceSettings", "TracedConnection"]
+__all__ = ["Trace", "TraceSettings", "TracedConnection", "traced"]
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +108,21 @@ class Trace:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         self._file = FileIO(os.open(self._path, flags, 0o600), "w")
         self._octets = self._file.write(PCAP_HEADER)
+
+
+def traced(connect: Connector, trace: Trace) -> Connector:
+    """A connector whose connections are traced."""
+
+    async def open_traced(factory: Callable[[], asyncio.Protocol], settings: LinkSettings) -> object:
+        def make() -> asyncio.Protocol:
+            protocol = factory()
+            if isinstance(protocol, Wire):
+                protocol.tap = trace.connection()
+            return protocol
+
+        return await connect(make, settings)
+
+    return open_traced
 
 
 class _Direction:

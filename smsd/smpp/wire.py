@@ -43,22 +43,19 @@ class Tap(Protocol):
 
 
 class Wire(asyncio.Protocol):
-    """One connection. `requests_limit` unanswered requests of the other side stop the reading."""
+    """One connection. `requests_limit` unanswered requests of the other side stop the reading.
+
+    `tap` may be set before the connection is made.
+    """
 
     def __init__(
-        self,
-        role: Role,
-        settings: SessionSettings,
-        clock: Clock,
-        user: WireUser,
-        requests_limit: int = 1000,
-        tap: Tap | None = None,
+        self, role: Role, settings: SessionSettings, clock: Clock, user: WireUser, requests_limit: int = 1000
     ) -> None:
         self.session = Session(role, settings, clock.monotonic())
         self.gone = False
         self._clock = clock
         self._user = user
-        self._tap = tap
+        self.tap: Tap | None = None
         self._requests_limit = requests_limit
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -159,15 +156,15 @@ class Wire(asyncio.Protocol):
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._tap is not None:
-            self._tap.opened(transport.get_extra_info("sockname"), transport.get_extra_info("peername"))
+        if self.tap is not None:
+            self.tap.opened(transport.get_extra_info("sockname"), transport.get_extra_info("peername"))
         self._heed()
         self._arm()
         self._user.on_wire_made(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._tap is not None:
-            self._tap.came(data)
+        if self.tap is not None:
+            self.tap.came(data)
         self.session.receive_data(data, self._clock.monotonic())
         self._settle()
 
@@ -180,8 +177,8 @@ class Wire(asyncio.Protocol):
                 handle.cancel()
         self._timer = self._linger = None
         self._transport = None
-        if self._tap is not None:
-            self._tap.gone()
+        if self.tap is not None:
+            self.tap.gone()
         self.gone = True
         self._user.on_wire_gone(self)
 
@@ -226,8 +223,8 @@ class Wire(asyncio.Protocol):
         if self.session.has_data and (closed or not self._writes_paused):
             octets = self.session.data_to_send()
             transport.write(octets)
-            if self._tap is not None:
-                self._tap.went(octets)
+            if self.tap is not None:
+                self.tap.went(octets)
         if closed:
             transport.close()
             self._linger = self._loop.call_later(_LINGER_S, transport.abort)

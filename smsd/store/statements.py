@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Integer,
     Table,
     and_,
     bindparam,
@@ -123,7 +124,7 @@ SAME_MO = Statement(
             _m.address == bindparam("address"),
             _m.text == bindparam("text"),
             _m.connection != bindparam("connection"),
-            _m.at_us >= connections.c.last_mo_us - bindparam("tail_us"),
+            _m.at_us >= connections.c.alive_us - bindparam("tail_us"),
         )
     ),
     "number",
@@ -151,17 +152,24 @@ ADD_SUBMISSION = Statement(
     "message",
     "at_us",
 )
-# At a start: every free MT that waits may have been sent already
+# At a start: every free MT that waits may have been sent already; `every` is 1 where all ask for receipts
 MARK_STRAYS = Statement(
     upsert(submissions)
     .from_select(
         ["operator", "key", "message", "at_us"],
         select(_m.operator, _word("no-answer"), _m.id, bindparam("at_us", type_=BigInteger)).where(
-            and_(_m.fate == _word("queued"), _m.price_ore == literal_column("0"))
+            and_(
+                _m.fate == _word("queued"),
+                _m.operator == bindparam("operator"),
+                _m.price_ore == literal_column("0"),
+                or_(_m.purpose == _word("send"), bindparam("every", type_=Integer) == literal_column("1")),
+            )
         ),
     )
     .on_conflict_do_nothing(),
     "at_us",
+    "operator",
+    "every",
 )
 SUBMITTED = Statement(
     select(_s.message)
@@ -276,6 +284,11 @@ OTHERS_UNANSWERED = Statement(
             _m.id != bindparam("message"),
             _m.direction == _word("out"),
             _m.operator == bindparam("operator"),
+            # a message that asked for no receipt gets none
+            or_(
+                _m.purpose.in_([_word("send"), _word("premium")]),
+                bindparam("every", type_=Integer) == literal_column("1"),
+            ),
             or_(
                 _m.fate == _word("queued"),
                 and_(_m.fate.in_([_word("accepted"), _word("in_doubt")]), _m.id > bindparam("after")),
@@ -288,10 +301,12 @@ OTHERS_UNANSWERED = Statement(
                 ),
             ),
         )
-    ),
+    )
+    .limit(1),
     "number",
     "message",
     "operator",
+    "every",
     "after",
 )
 
@@ -352,12 +367,22 @@ _SAME_WHOLE = and_(
 )
 _WHOLE_NAMES = ("operator", "number", "address", "reference", "total")
 FRAGMENTS_OF = Statement(
-    select(_f.part, _f.payload, _f.coding, _f.echo, _f.connection).where(_SAME_WHOLE).order_by(_f.part),
+    select(_f.part, _f.payload, _f.coding, _f.echo, _f.connection, _f.whole_us)
+    .where(_SAME_WHOLE)
+    .order_by(_f.part),
     *_WHOLE_NAMES,
+)
+MARK_WHOLE = Statement(
+    update(fragments).where(_SAME_WHOLE).values(whole_us=bindparam("at_us")), "at_us", *_WHOLE_NAMES
+)
+FORGET_FRAGMENTS = Statement(
+    delete(fragments).where(and_(_f.whole_us > literal_column("0"), _f.whole_us < bindparam("before"))),
+    "before",
 )
 DROP_FRAGMENTS = Statement(delete(fragments).where(_SAME_WHOLE), *_WHOLE_NAMES)
 STALE_FRAGMENTS = Statement(
     select(_f.operator, _f.number, _f.address, _f.reference, _f.total)
+    .where(_f.whole_us == literal_column("0"))
     .group_by(_f.operator, _f.number, _f.address, _f.reference, _f.total)
     .having(func.min(_f.at_us) <= bindparam("before")),
     "before",
@@ -407,23 +432,24 @@ STOPPED = Statement(
     "org",
 )
 _connected = upsert(connections).values(
-    id=bindparam("id"), link=bindparam("link"), last_mo_us=bindparam("last_mo_us")
+    id=bindparam("id"), link=bindparam("link"), alive_us=bindparam("alive_us")
 )
 SET_CONNECTION = Statement(
     _connected.on_conflict_do_update(
-        index_elements=[connections.c.id], set_={"last_mo_us": _connected.excluded.last_mo_us}
+        index_elements=[connections.c.id], set_={"alive_us": _connected.excluded.alive_us}
     ),
     "id",
     "link",
-    "last_mo_us",
+    "alive_us",
 )
 FORGET_GUIDANCE = Statement(delete(guidance).where(guidance.c.at_us < bindparam("before")), "before")
+FORGET_CONNECTION = Statement(delete(connections).where(connections.c.id == bindparam("id")), "id")
 FORGET_CONNECTIONS = Statement(
-    delete(connections).where(connections.c.last_mo_us < bindparam("before")), "before"
+    delete(connections).where(connections.c.alive_us < bindparam("before")), "before"
 )
 OTHER_CONNECTION = Statement(
     select(connections.c.id)
-    .where(and_(connections.c.id != bindparam("connection"), connections.c.last_mo_us > bindparam("after")))
+    .where(and_(connections.c.id != bindparam("connection"), connections.c.alive_us > bindparam("after")))
     .limit(1),
     "connection",
     "after",

@@ -130,7 +130,8 @@ unmatched_receipts = Table(
 Index("ix_unmatched_key", unmatched_receipts.c.operator, unmatched_receipts.c.key)
 Index("ix_unmatched_number", unmatched_receipts.c.number)
 
-# Segments of MOs that are not whole yet.
+# Segments of MOs. `whole_us` is 0 until their text is whole; then they are kept for a day, for an SMSC whose
+# bind ended before our last answer sends only that last segment again.
 fragments = Table(
     "fragments",
     metadata,
@@ -145,6 +146,7 @@ fragments = Table(
     Column("echo", LargeBinary, nullable=False),
     Column("connection", Text, nullable=False),
     Column("at_us", BigInteger, nullable=False),
+    Column("whole_us", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -168,13 +170,15 @@ stops = Table(
     sqlite_with_rowid=False,
 )
 
-# One row a bind: an SMSC sends an MO again on a new bind where our answer was lost with the old one.
+# One row a bind that brought MOs, but for one that ended with everything answered: an SMSC sends an MO
+# again on a new bind where our answer was lost with the old one. `alive_us` is its last sign of life that
+# is known: its last MO, or a tick well after that.
 connections = Table(
     "connections",
     metadata,
     Column("id", Text, primary_key=True),
     Column("link", Text, nullable=False),
-    Column("last_mo_us", BigInteger, nullable=False),
+    Column("alive_us", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

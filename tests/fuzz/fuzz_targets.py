@@ -12,7 +12,17 @@ from typing import Any
 
 from smsd.codewords import Codebook, Codeword, Function
 from smsd.smpp import pdu as p
-from smsd.smpp.alphabet import Coding, NotEncodable, choose, coding_of, decode, encode, fits, length_in_units, to_gsm
+from smsd.smpp.alphabet import (
+    Coding,
+    NotEncodable,
+    choose,
+    coding_of,
+    decode,
+    encode,
+    fits,
+    length_in_units,
+    to_gsm,
+)
 from smsd.smpp.codec import FrameReader, RemotePduError
 from smsd.smpp.codec import decode as decode_pdu
 from smsd.smpp.codec import encode as encode_pdu
@@ -72,7 +82,7 @@ def _agrees_with_the_tables(octets: bytes, alone: object) -> None:
         tlvs = read_tlvs(octets, at, end)
     except BodyError as fault:
         assert isinstance(alone, tuple), alone
-        assert alone[1] == fault.status
+        assert alone[1] == fault.status  # noqa: PT017
         return
     assert isinstance(alone, p.Frame), alone
     cls: Any = type(alone.pdu)
@@ -231,7 +241,7 @@ def receipt(data: bytes) -> None:
 
 
 def segments(data: bytes) -> None:
-    """Any header and any SAR TLVs give content; parts that are told make sense; joining parts never raises."""
+    """Any header and any SAR TLVs give content; parts that are told make sense; joining never raises."""
     if len(data) < 3:
         return
     header = read_header(data)
@@ -274,7 +284,7 @@ def _refuses(words: str, coding: Coding) -> None:
     try:
         encode(words, coding)
     except NotEncodable as error:
-        assert error.char in words
+        assert error.char in words  # noqa: PT017
     else:
         raise AssertionError(f"{coding} does not fit, yet encodes")
 
@@ -287,7 +297,7 @@ def _splits(words: str) -> None:
         try:
             parts = split(words, method=method, reference=7)
         except TooManySegments as error:
-            assert error.segments == told.segments > 255
+            assert error.segments == told.segments > 255  # noqa: PT017
             continue
         assert len(parts) == told.segments
         joined = {}

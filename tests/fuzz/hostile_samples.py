@@ -96,7 +96,7 @@ PUBLISHED: Final = (
     Published(
         "length-with-the-sign-bit",
         "readers with a signed length (the class of node-smpp issue 109)",
-        "A length above 2^31 is negative where it is read as a signed number, and passes a check for the most.",
+        "A length above 2^31 is negative where it is read as signed, and passes a check for the most.",
         pack(">IIII", 0x80000010, 5, 0, 1) + b"\0" * 16,
         CLOSES,
     ),
@@ -324,7 +324,8 @@ RECEIPTS: Final = (
     ),
     (
         "farhadi/node-smpp issue 77: counts that are no counts, Text with a capital",
-        b"id:45013692 sub:0 dlvrd:28 submit date:1908121157 done date:1908121158 stat:UNDELIV err:21 Text:*100#",
+        b"id:45013692 sub:0 dlvrd:28 submit date:1908121157 "
+        b"done date:1908121158 stat:UNDELIV err:21 Text:*100#",
         ("45013692", "UNDELIVERABLE", "21"),
     ),
     (
@@ -333,7 +334,11 @@ RECEIPTS: Final = (
         b"text:?? ???? ? AED 50.24 ? stat:DELIVRD",
         ("939128", "UNDELIVERABLE", "255"),
     ),
-    ("MikeSafonov/spring-boot-starter-smpp issue 85: no id at all", b"stat:DELIVRD err:000", ("", "DELIVERED", "000")),
+    (
+        "MikeSafonov/spring-boot-starter-smpp issue 85: no id at all",
+        b"stat:DELIVRD err:000",
+        ("", "DELIVERED", "000"),
+    ),
     ("a receipt of nothing that can be read", b"\xff\xfe\x00\x1b\x1b", ("", "UNKNOWN", "")),
 )
 
@@ -360,6 +365,9 @@ def seeds(name: str) -> Iterator[bytes]:
         yield b"\3" + pdu_of(command, b"\0" * 40)
     if name == "pdu":
         whole = encode(
-            p.DeliverSm(source_addr="4799999999", destination_addr="2030", short_message=_RECEIPT, esm_class=4), 1
+            p.DeliverSm(
+                source_addr="4799999999", destination_addr="2030", short_message=_RECEIPT, esm_class=4
+            ),
+            1,
         )
         yield bytes((COMMANDS.index(CommandId.DELIVER_SM), 0)) + whole[16:]

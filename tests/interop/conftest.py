@@ -11,10 +11,10 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("simulators", "smsd/smpp", "system")]
 
-from node_stranger import Node
-from smsc_kit import settings_of
+from node_stranger import Node  # noqa: E402 - found through the path above
+from smsc_kit import settings_of  # noqa: E402
 
-from simulators.smsc.app import Simulator, running
+from simulators.smsc.app import Simulator, running  # noqa: E402
 
 
 @pytest.fixture

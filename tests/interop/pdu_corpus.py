@@ -154,9 +154,7 @@ KINDS: tuple[Callable[[Draws], p.Pdu], ...] = (
     lambda d: p.QuerySmResp(d.text(64), d.time(), d.octet(), d.octet()),
     lambda d: p.CancelSm(d.text(5), d.text(64), *_address(d), *_address(d)),
     lambda d: p.CancelSmResp(),
-    lambda d: p.ReplaceSm(
-        d.text(64), *_address(d), d.time(), d.time(), d.octet(), d.octet(), d.octets(254)
-    ),
+    lambda d: p.ReplaceSm(d.text(64), *_address(d), d.time(), d.time(), d.octet(), d.octet(), d.octets(254)),
     lambda d: p.ReplaceSmResp(),
     _multi,
     lambda d: p.SubmitMultiResp(

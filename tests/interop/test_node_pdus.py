@@ -115,14 +115,18 @@ async def test_tlvs_that_come_several_times_stay_several(raw: Node) -> None:
 
 
 async def test_a_tlv_that_nobody_named_is_passed_over(raw: Node) -> None:
-    octets = encode(p.SubmitSm(short_message=b"hei", tlvs=(p.Tlv(0x3ABC, b"\0\xff"), p.Tlv.of_int(0x2150, 7, 4))), 7)
+    octets = encode(
+        p.SubmitSm(short_message=b"hei", tlvs=(p.Tlv(0x3ABC, b"\0\xff"), p.Tlv.of_int(0x2150, 7, 4))), 7
+    )
     read = (await raw.asks(op="decode", octets=octets))["pdu"]
     assert (read[str(0x3ABC)], read["operator"]) == ({"hex": "00ff"}, 7)
 
 
 async def test_node_smpp_reads_seven_bits_of_a_text_where_we_read_eight(raw: Node) -> None:
     """SMPP 3.4 section 3.1 says ASCII; a letter above it is written alike by both and read by us alone."""
-    written = await raw.asks(op="encode", command="outbind", options={"system_id": "Ås", "sequence_number": 1})
+    written = await raw.asks(
+        op="encode", command="outbind", options={"system_id": "Ås", "sequence_number": 1}
+    )
     assert written == {"hex": encode(p.Outbind("Ås"), 1).hex()}
     assert decode(bytes.fromhex(written["hex"])).pdu == p.Outbind("Ås")
     read = (await raw.asks(op="decode", octets=encode(p.Outbind("Ås"), 1)))["pdu"]
@@ -218,8 +222,10 @@ async def test_we_put_together_the_parts_that_node_smpp_writes(node: Node) -> No
 
 
 async def test_node_smpp_s_own_choice_of_coding_tags_gsm_03_38_as_ia5(node: Node) -> None:
-    """data_coding 1 is IA5 (SMPP 3.4 section 5.2.19), and is read as such: an account behind such an SMSC must
-    have data_coding 0 set there. Letters and digits are alike in both alphabets, the Norwegian ones are not."""
+    """data_coding 1 is IA5 (SMPP 3.4 section 5.2.19) and is read as such; an SMSC built so must be told to use 0.
+
+    Letters and digits are alike in both alphabets, the Norwegian letters are not.
+    """
     read = {}
     for text in ("ORG1 BETAL 50", "Verva av Pål"):
         written = await node.asks(op="encode", command="deliver_sm", options={"short_message": text})

@@ -23,7 +23,6 @@ from smsd.smpp.pdu import (
     CommandId,
     CommandStatus,
     DataSm,
-    DeliverSm,
     Npi,
     QuerySm,
     SubmitSm,
@@ -44,7 +43,12 @@ async def port_of(node: Node) -> int:
 
 async def deliver(node: Node, **options: Any) -> None:
     """Has node-smpp send an MO."""
-    usual = {"source_addr_ton": 1, "source_addr_npi": 1, "source_addr": "4742000001", "destination_addr": "2030"}
+    usual = {
+        "source_addr_ton": 1,
+        "source_addr_npi": 1,
+        "source_addr": "4742000001",
+        "destination_addr": "2030",
+    }
     node.tell(do="deliver", options={"data_coding": 0, **usual, **options})
 
 
@@ -180,7 +184,8 @@ async def test_every_field_of_a_submit_sm_arrives(node_smsc: Node) -> None:
 
 
 @pytest.mark.parametrize(
-    "status", [CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL, CommandStatus.ESME_RINVDSTADR, 0x0401]
+    "status",
+    [CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL, CommandStatus.ESME_RINVDSTADR, 0x0401],
 )
 async def test_a_refusal_without_a_body_is_its_status(node_smsc: Node, status: int) -> None:
     """node-smpp leaves out the body of every response whose status is not 0 (3.4 section 4.4.2)."""
@@ -368,7 +373,13 @@ async def test_the_gateway_charges_a_member_through_node_smpp(node_smsc: Node, t
     assert processing["registered_delivery"] == 1
     assert "price" not in paid
     assert paid["short_message"]["message"].startswith("Betalinga di er motteken")
-    assert set(node_smsc.commands()) <= {"bind_transceiver", "submit_sm", "deliver_sm_resp", "enquire_link", "unbind"}
+    assert set(node_smsc.commands()) <= {
+        "bind_transceiver",
+        "submit_sm",
+        "deliver_sm_resp",
+        "enquire_link",
+        "unbind",
+    }
 
 
 async def test_the_gateway_tells_of_a_failed_charge_that_node_smpp_refused(

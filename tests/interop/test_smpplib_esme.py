@@ -11,9 +11,10 @@ import pytest
 import smpplib.client
 import smpplib.consts
 import smpplib.gsm
-from smsc_kit import eventually
+import smpplib.smpp
+from smsc_kit import eventually, settings_of
 
-from simulators.smsc.app import Simulator
+from simulators.smsc.app import Simulator, running
 from smsd.smpp.udh import read_header
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ class Esme:
         self.received: list[Any] = []
         self.sent: list[Any] = []
         self.client.set_message_received_handler(lambda pdu: self.received.append(pdu) or 0)
-        self.client.set_message_sent_handler(lambda pdu: self.sent.append(pdu))
+        self.client.set_message_sent_handler(self.sent.append)
         self.client.connect()
         self.client.bind_transceiver(system_id="smsd", password="secret")
 
@@ -94,17 +95,26 @@ async def test_a_message_as_smpplib_cuts_it_arrives_whole(
     assert {receipt.message_state for receipt in receipts} == {2}
 
 
-async def test_a_price_that_smpplib_can_send_is_billed(control: httpx.AsyncClient, simulator: Simulator) -> None:
-    """Vendor TLVs smpplib cannot send (its table of tags is fixed); 3.4's user_message_reference it can."""
+async def test_a_price_in_a_tlv_that_smpplib_knows_is_billed() -> None:
+    """smpplib's table of tags is fixed, so it cannot send a vendor's; user_message_reference it can."""
+    price = {"carrier": "user_message_reference", "codes": {"14001": 5000}}
 
     def say(esme: Esme) -> Any:
-        esme.send("hei", user_message_reference=14001)
-        esme.read(1)
+        esme.send("Betalinga di er under handsaming", user_message_reference=14001, registered_delivery=1)
+        esme.read(2)
         return esme.sent[0]
 
-    assert (await talk(simulator.port, say)).status == smpplib.consts.SMPP_ESME_ROK
-    rows = (await control.get("/ledger")).json()["rows"]
-    assert rows == [], "no price, no row"
+    async with running(settings_of(price=price)) as simulator:
+        answer = await talk(simulator.port, say)
+        async with httpx.AsyncClient(base_url=simulator.control_url) as client:
+            [row] = (await client.get("/ledger")).json()["rows"]
+
+    assert answer.status == smpplib.consts.SMPP_ESME_ROK
+    assert (row["event"], row["amount_ore"], row["message_id"]) == (
+        "billed",
+        5000,
+        answer.message_id.decode(),
+    )
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -141,14 +151,21 @@ async def test_smpplib_reads_what_a_phone_texts(
     await eventually(states, lambda found: found == ["delivered"])
 
 
-async def test_smpplib_asks_and_is_asked_whether_the_link_is_alive(simulator: Simulator) -> None:
+async def test_each_side_answers_the_other_s_enquire_link() -> None:
     def say(esme: Esme) -> list[str]:
-        commands: list[str] = []
-        esme.client.set_enquire_link_handler = None
-        for _ in range(3):
-            enquiry = smpplib.smpp.make_pdu("enquire_link", client=esme.client)
-            esme.client.send_pdu(enquiry)
+        esme.client.send_pdu(smpplib.smpp.make_pdu("enquire_link", client=esme.client))
+        commands = []
+        while commands.count("enquire_link") < 2:
+            pdu = esme.client.read_pdu()
+            commands.append(pdu.command)
+            if pdu.command == "enquire_link":
+                esme.client._enquire_link_received(pdu)
+        esme.send("still here")
+        while commands[-1] != "submit_sm_resp":
             commands.append(esme.client.read_pdu().command)
         return commands
 
-    assert await talk(simulator.port, say) == ["enquire_link_resp"] * 3
+    async with running(settings_of(limits={"enquire_link_s": 0.1, "response_timeout_s": 5})) as simulator:
+        commands = await talk(simulator.port, say)
+
+    assert commands.count("enquire_link_resp") == 1

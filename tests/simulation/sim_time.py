@@ -90,7 +90,7 @@ class Agenda:
                 break
         self.now = max(self.now, when)
 
-    def run_while(self, holds: Callable[[], bool], most_s: float, step_s: float = 0.25) -> bool:
+    def run_while(self, holds: Callable[[], object], most_s: float, step_s: float = 0.25) -> bool:
         """Go on while something holds, but not longer; whether it ended."""
         end = self.now + most_s
         while holds():

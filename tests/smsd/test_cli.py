@@ -275,13 +275,18 @@ def test_resolve_settles_a_charge(smsd: Console, outcome: str, state: str) -> No
     assert (result.exit_code, result.stdout.strip()) == (0, f"{charge} is {state}")
     assert smsd.play.state(charge) == state
     assert "Kari: ringte Telco" in smsd("charges", "show", charge).stdout
-    assert [each.charge for each in smsd.play.waiting_parcels() if isinstance(each, ChargeSettled)] == [charge]
+    assert [each.charge for each in smsd.play.waiting_parcels() if isinstance(each, ChargeSettled)] == [
+        charge
+    ]
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["refunded", "--why", "x"], "outcome: 'refunded' cannot be said by hand; give charged or not_charged"),
+        (
+            ["refunded", "--why", "x"],
+            "outcome: 'refunded' cannot be said by hand; give charged or not_charged",
+        ),
         (["maybe", "--why", "x"], "charged or not_charged"),
         (["charged"], "--why"),
         (["charged", "--why", ""], "--why"),
@@ -327,5 +332,3 @@ def test_a_resolved_charge_lets_the_one_it_held_go(smsd: Console) -> None:
     play.tick(1)
     play.tick(1)
     assert play.state(second) == "sending"
-
-

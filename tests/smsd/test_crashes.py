@@ -1,7 +1,7 @@
-"""A conversation that pays, broken off at every boundary between commits and effects, with every continuation.
+"""A conversation that pays, broken off at every boundary between commits and effects.
 
-The operator here keeps a ledger of its own: what it took, what it billed. Memory is thrown away at each boundary,
-the other sides repeat what was not acknowledged, and the ledger must agree with the store.
+The operator here keeps a ledger of its own: what it took, what it billed. Memory is thrown away at each
+boundary, the other sides repeat what was not acknowledged, and the ledger must agree with the store.
 """
 
 from __future__ import annotations

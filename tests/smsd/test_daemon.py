@@ -228,7 +228,9 @@ async def test_an_answer_that_never_comes_leaves_a_doubt_and_its_receipt_settles
         await gateway.start()
         await gateway.bound()
         operator.text("ORG1 Ola Nordmann ola@example.org")
-        await eventually(lambda: gateway.rows("SELECT state FROM charges") in ([("in_doubt",)], [("charged",)]))
+        await eventually(
+            lambda: gateway.rows("SELECT state FROM charges") in ([("in_doubt",)], [("charged",)])
+        )
         billed = operator.billed[0]
         assert billed <= 1
         if billed:

@@ -1,4 +1,4 @@
-"""The loop: commits before effects, a store that fails, poison set aside, back-pressure, rate, a graceful end."""
+"""The loop: commits before effects, a failing store, poison set aside, back-pressure, a graceful end."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 from playbook import OLA, FakeLink, HandClock, Play, mo, receipt, settings_of
+from prometheus_client import CollectorRegistry, generate_latest
 
 from foundation.contract import BridgeParcel, GatewayParcel, Message, Pay
-from foundation.ids import Ids
 from foundation.courier import Courier, CourierSettings
+from foundation.ids import Ids
 from foundation.mailbox import Outbox, Posted
 from foundation.store import Store, StoreFailed, run_at_once
-from prometheus_client import CollectorRegistry, generate_latest
 from smsd.assembly import make_gateway, make_queues
 from smsd.engine import Engine, EngineLimits
 from smsd.metrics import Metrics
@@ -155,7 +155,11 @@ class Bench:
         return 0.0
 
     def handed(self) -> list[Any]:
-        return [m for posted in self.carrier.offered for m in msgspec.json.decode(posted.body, type=GatewayParcel).messages]
+        return [
+            m
+            for posted in self.carrier.offered
+            for m in msgspec.json.decode(posted.body, type=GatewayParcel).messages
+        ]
 
 
 @pytest.fixture(name="bench")
@@ -286,7 +290,9 @@ async def test_a_lone_poisonous_input_is_set_aside_and_the_engine_lives(
     assert [row[0] for row in bench.play.rows("SELECT text FROM messages")] == ["ORG1 BETAL 2"]
 
 
-@pytest.mark.parametrize("body", [b"", b"no json", b'{"id":"x","sender":"b","messages":[{"type":"telegram"}]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"no json", b'{"id":"x","sender":"b","messages":[{"type":"telegram"}]}']
+)
 async def test_a_parcel_that_cannot_be_read_does_not_stop_the_engine(bench: Bench, body: bytes) -> None:
     await bench.engine.on_parcels([body])
     assert await bench.parcel(bench.play.reply(), id="next") == ["next"]
@@ -344,7 +350,9 @@ async def test_a_batch_grows_with_what_waits_and_has_a_limit(benches: Callable[.
     assert bench.store.commits - before <= 8
 
 
-async def test_a_link_that_takes_no_submit_after_all_leaves_the_charge_to_be_tried_again(bench: Bench) -> None:
+async def test_a_link_that_takes_no_submit_after_all_leaves_the_charge_to_be_tried_again(
+    bench: Bench,
+) -> None:
     wish = bench.play.charge()
     refusals = [True]
     whole = bench.link.submit

@@ -1,4 +1,4 @@
-"""What the bridge asks for, charges that wait for each other, expiry, resolving, and inputs that cannot be handled."""
+"""What the bridge asks for, charges that wait for each other, and inputs that cannot be handled."""
 
 from __future__ import annotations
 
@@ -52,7 +52,11 @@ def test_paying_by_sms_from_the_text_to_the_last_reply(play: Play) -> None:
     play.parcel(play.reply(message.conversation, "paid", amount="50"))
     assert play.submitted[-1].pdu.tlvs == ()
     assert {row[0] for row in play.rows("SELECT conversation FROM messages")} == {message.conversation}
-    assert [row[0] for row in play.rows("SELECT purpose FROM messages ORDER BY id")] == ["mo", "premium", "reply"]
+    assert [row[0] for row in play.rows("SELECT purpose FROM messages ORDER BY id")] == [
+        "mo",
+        "premium",
+        "reply",
+    ]
     assert plan.at_us == message.at
 
 
@@ -292,7 +296,11 @@ def test_a_charge_that_expired_while_the_daemon_was_away_is_never_sent(play: Pla
 
 @pytest.mark.parametrize(
     ("wish", "why"),
-    [({"ore": 0}, "amount of 0"), ({"ore": 100_100}, "cannot be sent"), ({"ore": 100_000_000}, "cannot be sent")],
+    [
+        ({"ore": 0}, "amount of 0"),
+        ({"ore": 100_100}, "cannot be sent"),
+        ({"ore": 100_000_000}, "cannot be sent"),
+    ],
 )
 def test_a_price_that_cannot_travel_is_not_charged(play: Play, wish: dict[str, int], why: str) -> None:
     charge = play.charge(**wish)  # type: ignore[arg-type]
@@ -540,7 +548,9 @@ def test_a_parcel_of_an_unknown_kind_of_message_is_set_aside_and_acknowledged(pl
         play.decide(item)
     play.carry_out(play.commit(lambda tx: play.gateway.set_aside(tx, item, "ValidationError")))
     assert item.done.result() == "p1"
-    plan = play.decide(play.raw_parcel(msgspec.json.encode(BridgeParcel(id="p1", sender="bridge", messages=[]))))
+    plan = play.decide(
+        play.raw_parcel(msgspec.json.encode(BridgeParcel(id="p1", sender="bridge", messages=[])))
+    )
     assert plan.counts == {("parcels_again",): 1}
 
 

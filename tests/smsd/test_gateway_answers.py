@@ -160,7 +160,9 @@ def test_a_late_word_later_does_not_send_a_doubtful_charge_again(play: Play, sta
     assert len(play.submitted) == 1
 
 
-def test_a_late_acceptance_of_a_charge_settled_meanwhile_changes_neither_charge_nor_message(play: Play) -> None:
+def test_a_late_acceptance_of_a_charge_settled_meanwhile_changes_neither_charge_nor_message(
+    play: Play,
+) -> None:
     wish = play.start_charge()
     play.answer(kind=AnswerKind.TIMED_OUT)
     play.receipt("unknown-1")
@@ -276,7 +278,9 @@ def test_a_free_message_never_written_is_tried_until_it_expires(play: Play) -> N
 
 
 @pytest.mark.parametrize("status", [THROTTLED, QUEUE_FULL])
-def test_throttling_is_no_attempt_so_a_link_lost_later_does_not_give_a_message_up(play: Play, status: int) -> None:
+def test_throttling_is_no_attempt_so_a_link_lost_later_does_not_give_a_message_up(
+    play: Play, status: int
+) -> None:
     play.parcel(play.reply())
     for _ in range(5):
         play.answer(status=status)

@@ -1,4 +1,4 @@
-"""Operator profiles: the octets of every price carrier, and what answers and receipts mean by the profile's table."""
+"""Operator profiles: the octets of every price carrier, and what answers and receipts mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from smsd.charging.states import Evidence
 from smsd.operators import OperatorProfile, PriceNotSendable
 from smsd.settings import FixedTlv, Price
 from smsd.smpp.codec import decode, encode
-from smsd.smpp.pdu import CommandStatus, SubmitSm, Tag, Tlv
+from smsd.smpp.pdu import CommandStatus, SubmitSm, Tlv
 from smsd.smpp.receipt import Receipt, State
 
 
@@ -180,7 +180,9 @@ def test_a_whole_premium_submit_sm_octet_by_octet() -> None:
     ],
 )
 def test_a_price_that_the_carrier_has_no_word_for_is_refused_by_name(price: Price, amount_ore: int) -> None:
-    with pytest.raises(PriceNotSendable, match=f"telco: {amount_ore} øre cannot be sent by carrier '{price.carrier}'"):
+    with pytest.raises(
+        PriceNotSendable, match=f"telco: {amount_ore} øre cannot be sent by carrier '{price.carrier}'"
+    ):
         submit(profile(price), amount_ore)
 
 
@@ -234,7 +236,9 @@ def test_types_of_number_are_the_profiles() -> None:
         ("premium", 0, True, 1),
     ],
 )
-def test_a_premium_message_always_asks_for_a_receipt(receipts: str, price: int, asked_for: bool, registered: int) -> None:
+def test_a_premium_message_always_asks_for_a_receipt(
+    receipts: str, price: int, asked_for: bool, registered: int
+) -> None:
     made = profile(request_receipts=receipts)
     assert submit(made, price, asked_for=asked_for).registered_delivery == registered
 
@@ -296,7 +300,10 @@ def test_what_is_not_final_decides_nothing_whatever_the_table_says(state: State,
 
 @pytest.mark.parametrize("outcome", ["no_credit", "pending", "unknown", "charged"])
 def test_a_bare_code_changes_nothing_about_a_delivered_message(outcome: str) -> None:
-    assert read(profile(outcomes={"230": outcome}), "DELIVRD", State.DELIVERED, "230").evidence is Evidence.RECEIPT_CHARGED
+    assert (
+        read(profile(outcomes={"230": outcome}), "DELIVRD", State.DELIVERED, "230").evidence
+        is Evidence.RECEIPT_CHARGED
+    )
 
 
 @pytest.mark.parametrize(
@@ -309,7 +316,9 @@ def test_a_bare_code_changes_nothing_about_a_delivered_message(outcome: str) -> 
     ],
 )
 @pytest.mark.parametrize("key", ["DELIVRD:230", "delivrd:230"])
-def test_a_code_with_its_state_may_say_delivered_and_not_billed(key: str, outcome: str, evidence: Evidence) -> None:
+def test_a_code_with_its_state_may_say_delivered_and_not_billed(
+    key: str, outcome: str, evidence: Evidence
+) -> None:
     reading = read(profile(outcomes={key: outcome}), "DELIVRD", State.DELIVERED, "230")
     assert reading.evidence is evidence
     assert reading.fate is MessageFate.DELIVERED

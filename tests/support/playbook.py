@@ -1,7 +1,7 @@
-"""The gateway's decisions as a play: this comes in, that is written and sent; memory can be thrown away at will.
+"""The gateway's decisions as a play: this comes in, that is written and sent; memory can be thrown away.
 
-A `Play` has a real SQLite file, a clock moved by hand and links that only take notes. It carries out plans as the
-engine does, one transaction a turn, and can be told to die between a commit and what follows it.
+A `Play` has a real SQLite file, a clock moved by hand and links that only take notes. It carries out plans
+as the engine does, one transaction a turn, and can be told to die between a commit and what follows it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,25 @@ from typing import Any, TypeVar
 import msgspec
 
 from foundation.clock import SECOND_US
-from foundation.contract import BridgeParcel, Charge, FromBridge, FromGateway, GatewayParcel, Reply, Resolve, Send
+from foundation.contract import (
+    BridgeParcel,
+    Charge,
+    FromBridge,
+    FromGateway,
+    GatewayParcel,
+    Reply,
+    Resolve,
+    Send,
+)
 from foundation.ids import Ids
 from foundation.mailbox import BRIDGE, Outbox
-from foundation.settings_tables import HandoffSettings, LogSettings, MetricsSettings, StoreSettings, WebSettings
+from foundation.settings_tables import (
+    HandoffSettings,
+    LogSettings,
+    MetricsSettings,
+    StoreSettings,
+    WebSettings,
+)
 from foundation.store import SqliteTx, open_sqlite
 from smsd.assembly import make_gateway, make_queues
 from smsd.charging.states import ChargeState
@@ -40,7 +55,7 @@ PRICE_TAG = 0x1403
 T = TypeVar("T")
 
 
-class Died(Exception):  # noqa: N818 - what happened
+class Died(Exception):
     """The process is gone; the file is what is left."""
 
 
@@ -214,9 +229,7 @@ class Play:
             for name in self.queues
         }
         self.opened: dict[str, int] = {}
-        self.connections = {
-            link: self._bound() for links in self.links.values() for link in links
-        }
+        self.connections = {link: self._bound() for links in self.links.values() for link in links}
         plan: Plan = self.commit(self.gateway.recover)
         self._note(plan)
         self.read_back()
@@ -312,7 +325,7 @@ class Play:
         self.carry_out(plan)
         self.read_back()
         last = plan
-        while last.submits or last.released or last.retaken and not last.paused:
+        while last.submits or last.released or (last.retaken and not last.paused):
             last = self.decide()
             self.carry_out(last)
             if not last.submits and not last.taken:
@@ -437,7 +450,15 @@ class Play:
             expires=self.clock.us + round(expires_s * SECOND_US),
         )
 
-    def reply(self, conversation: str = "", name: str = "joined", *, number: str = OLA, org: str = "ORG1", **values: str) -> Reply:
+    def reply(
+        self,
+        conversation: str = "",
+        name: str = "joined",
+        *,
+        number: str = OLA,
+        org: str = "ORG1",
+        **values: str,
+    ) -> Reply:
         """A named text to send."""
         return Reply(
             id=self.ids.new(),
@@ -449,7 +470,9 @@ class Play:
             values=values,
         )
 
-    def send(self, text: str = "Hei!", *, number: str = OLA, org: str = "ORG1", conversation: str = "") -> Send:
+    def send(
+        self, text: str = "Hei!", *, number: str = OLA, org: str = "ORG1", conversation: str = ""
+    ) -> Send:
         """A text to send."""
         return Send(
             id=self.ids.new(),

@@ -1,4 +1,4 @@
-"""Receipts find their message, or wait; one without a message settles a charge only where it means nothing else."""
+"""Receipts find their message, or wait; one without settles a charge only where it means nothing else."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def test_a_final_failure_is_not_charged_and_says_why(play: Play, stat: str, err:
     assert (settled.outcome, settled.reason) == (Outcome.NOT_CHARGED, reason)
 
 
-@pytest.mark.parametrize("stat", ["ACCEPTD", "UNKNOWN", "ENROUTE", "BUFFRED", "ACKED", "SCHEDLD", "WHATEVR", ""])
+@pytest.mark.parametrize(
+    "stat", ["ACCEPTD", "UNKNOWN", "ENROUTE", "BUFFRED", "ACKED", "SCHEDLD", "WHATEVR", ""]
+)
 def test_what_is_not_final_never_settles_money(play: Play, stat: str) -> None:
     wish = play.start_charge()
     play.answer(message_id="1")
@@ -223,7 +225,11 @@ def test_a_receipts_number_is_read_in_every_form(play: Play, number: str) -> Non
     wish = play.start_charge()
     play.answer(message_id="1")
     pdu = receipt("1")
-    play.turn(play.delivered(type(pdu)(**{**{f: getattr(pdu, f) for f in pdu.__struct_fields__}, "source_addr": number})))
+    play.turn(
+        play.delivered(
+            type(pdu)(**{**{f: getattr(pdu, f) for f in pdu.__struct_fields__}, "source_addr": number})
+        )
+    )
     assert play.state(wish) is ChargeState.CHARGED
 
 
@@ -424,7 +430,9 @@ def test_a_receipt_from_before_the_charge_is_not_the_charges(play: Play) -> None
 
 
 @pytest.mark.parametrize("kind", [AnswerKind.TIMED_OUT, AnswerKind.LOST])
-def test_a_free_message_without_an_answer_makes_an_unknown_receipt_ambiguous(play: Play, kind: AnswerKind) -> None:
+def test_a_free_message_without_an_answer_makes_an_unknown_receipt_ambiguous(
+    play: Play, kind: AnswerKind
+) -> None:
     wish = play.charge()
     play.parcel(wish, play.reply())
     premium, free = play.submitted

@@ -115,7 +115,9 @@ def test_a_charge_nobody_knows_neither_starts_nor_is_found(play: Play) -> None:
 
 
 @given(st.lists(st.sampled_from(Evidence), max_size=12))
-def test_the_events_tell_the_whole_story(tmp_path_factory: pytest.TempPathFactory, evidence: list[Evidence]) -> None:
+def test_the_events_tell_the_whole_story(
+    tmp_path_factory: pytest.TempPathFactory, evidence: list[Evidence]
+) -> None:
     folder: Path = tmp_path_factory.mktemp("desk")
     play = Play(folder)
     try:
@@ -127,7 +129,9 @@ def test_the_events_tell_the_whole_story(tmp_path_factory: pytest.TempPathFactor
             play.commit(lambda tx, row=row, each=each: desk.apply(tx, Plan(play.clock.us), row, each))
         events = play.rows("SELECT evidence, before, after FROM charge_events ORDER BY id")
         assert [row[0] for row in events] == evidence
-        assert [row[1] for row in events] == [ChargeState.INTENDED, *[row[2] for row in events[:-1]]][: len(events)]
+        assert [row[1] for row in events] == [ChargeState.INTENDED, *[row[2] for row in events[:-1]]][
+            : len(events)
+        ]
         assert play.state(charge.id) == (events[-1][2] if events else ChargeState.INTENDED)
     finally:
         play.close()

@@ -32,6 +32,7 @@ from smsd.store import SCHEMA
 from smsd.store import statements as sql
 
 HOUR_US = 3600 * SECOND_US
+AS_IT_IS = Period()
 MONTH = Period(NOON - DAY_US, NOON + DAY_US, complete=True)
 S, E, K = ChargeState, Evidence, Kind
 SAYS = {
@@ -82,15 +83,14 @@ class Books:
         row = (charge, "c", self.ids.new(), "ORG1", invoice or charge, account, "2030", number, kr * 100)
         self.tx.run(sql.ADD_CHARGE, [(*row, state, "", 0, at_us, at_us, at_us + HOUR_US)])
         if sent:
-            self._event(charge, E.START, "")
+            self._event(charge, E.START, "", at_us)
         if message_id:
             self._event(charge, E.ANSWER_ACCEPTED, f"id:{message_id}", at_us)
         if state is S.REFUSED:
             self._event(charge, E.ANSWER_REFUSED, "status:0x0000000b", at_us)
-        self.connection.execute("UPDATE charge_events SET at_us = ? WHERE charge = ?", (at_us, charge))
         return charge
 
-    def _event(self, charge: str, evidence: Evidence, detail: str, at_us: int = NOON) -> None:
+    def _event(self, charge: str, evidence: Evidence, detail: str, at_us: int) -> None:
         self.tx.run(sql.ADD_CHARGE_EVENT, [(charge, at_us, evidence, "", "", detail)])
 
     def row(self, said: Said = Said.CHARGED, message_id: str = "", **fields: Any) -> ReportRow:
@@ -108,11 +108,11 @@ class Books:
     def report(self, rows: Sequence[ReportRow] | None = None, name: str = "a") -> Report:
         return Report(tuple(self.rows if rows is None else rows), name * 64)
 
-    def compare(self, period: Period = Period(), report: Report | None = None) -> list[Line]:
+    def compare(self, period: Period = AS_IT_IS, report: Report | None = None) -> list[Line]:
         return reconcile(self.connection, report or self.report(), self.account, period, self.clock.us)
 
     def apply(
-        self, period: Period = Period(), report: Report | None = None, *, refunds: bool = False
+        self, period: Period = AS_IT_IS, report: Report | None = None, *, refunds: bool = False
     ) -> list[Line]:
         lines = self.compare(period, report)
         return apply(
@@ -312,6 +312,12 @@ def test_the_shown_number_may_be_longer_than_the_short_code(books: Books) -> Non
     books.charge()
     books.row(short_code="203012345")
     assert one(books.compare()).kind is K.RESOLVED_CHARGED
+
+
+def test_a_row_that_tells_the_day_alone_fits_all_of_that_day(books: Books) -> None:
+    charge = books.charge()
+    books.row(Said.CHARGED, at_us=NOON - 13 * HOUR_US, span_us=DAY_US)
+    assert one(books.compare()).charge == charge
 
 
 def test_a_charge_whose_id_is_known_is_not_taken_for_another_message(books: Books) -> None:

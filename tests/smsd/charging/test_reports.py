@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from foundation.clock import OSLO, to_us
+from foundation.clock import DAY_US, OSLO, SECOND_US, to_us
 from foundation.contract import Reason
 from smsd.charging.reports import Report, ReportRefused, ReportRow, Said, read_report
 from smsd.settings_operators import ReportColumns, ReportForm
@@ -155,6 +155,12 @@ def test_the_operators_own_words_take_the_place_of_the_common_ones_and_give_reas
 )
 def test_times_are_utc_however_they_are_written(text: str, form: dict[str, Any]) -> None:
     assert only(ROW.replace("2026-11-23 13:00:00", text), **form).at_us == NOON
+
+
+def test_a_day_alone_is_as_long_as_a_day() -> None:
+    row = only(ROW.replace(" 13:00:00", ""))
+    assert (row.at_us, row.span_us) == (NOON - 13 * 3600 * SECOND_US, DAY_US)
+    assert only(ROW).span_us == 0
 
 
 def test_summer_time_is_an_hour_ahead() -> None:

@@ -39,7 +39,9 @@ def in_doubt(play: Play, **wishes: object) -> str:
     ("outcome", "state"),
     [(Outcome.CHARGED, ChargeState.CHARGED), (Outcome.NOT_CHARGED, ChargeState.NOT_CHARGED)],
 )
-def test_a_human_settles_a_charge_and_the_bridge_is_told(play: Play, outcome: Outcome, state: ChargeState) -> None:
+def test_a_human_settles_a_charge_and_the_bridge_is_told(
+    play: Play, outcome: Outcome, state: ChargeState
+) -> None:
     charge = in_doubt(play)
     assert resolve(play, charge, outcome) is state
     assert play.state(charge) is state

@@ -69,7 +69,7 @@ async def test_a_refused_bind_is_put_in_words_without_the_password_and_tried_aga
     async with Network() as net:
         net.smsc.bind_statuses = [CommandStatus.ESME_RINVPASWD]
         link = net.start_link()
-        words = "the SMSC refused bind: ESME_RINVPASWD (invalid password)"
+        words = "the SMSC refused bind as smsd: the password is wrong: ESME_RINVPASWD (invalid password)"
         await net.listener.until(lambda: (LinkState.DOWN, words) in net.listener.states)
         await net.listener.until(lambda: link.state is LinkState.BOUND)
         assert link.last_error == ""

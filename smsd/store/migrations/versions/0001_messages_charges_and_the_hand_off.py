@@ -64,7 +64,7 @@ def upgrade() -> None:
         "connections",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("link", sa.Text(), nullable=False),
-        sa.Column("last_mo_us", sa.BigInteger(), nullable=False),
+        sa.Column("alive_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sqlite_with_rowid=False,
     )
@@ -81,6 +81,7 @@ def upgrade() -> None:
         sa.Column("echo", sa.LargeBinary(), nullable=False),
         sa.Column("connection", sa.Text(), nullable=False),
         sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("whole_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("operator", "number", "address", "reference", "total", "part"),
         sqlite_with_rowid=False,
     )

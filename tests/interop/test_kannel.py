@@ -1,0 +1,225 @@
+"""Kannel as an ESME of the simulated operator, and as the judge of what texts and receipts arrive."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from kannel_esme import TX_AND_RX, Kannel
+from smsc_kit import eventually
+
+from simulators.smsc.app import Simulator
+from smsd.smpp.gsm0338 import DEFAULT, EXTENSION
+
+pytestmark = pytest.mark.real
+PHONE = "+4799999999"
+RECEIPT_DELIVERED, RECEIPT_FAILED, SMSC_TOOK_IT, SMSC_REFUSED = "1", "2", "8", "16"
+
+
+@pytest.fixture
+async def kannel(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Kannel]:
+    """Kannel, bound as a transceiver."""
+    async with Kannel(tmp_path, simulator.port) as kannel:
+        await binds(simulator, 1)
+        yield kannel
+
+
+async def binds(simulator: Simulator, count: int) -> list[str]:
+    async def kinds() -> list[str]:
+        async with httpx.AsyncClient(base_url=simulator.control_url) as client:
+            return [bind["kind"] for bind in (await client.get("/binds")).json()["binds"]]
+
+    return await eventually(kinds, lambda found: len(found) == count)
+
+
+async def texts(control: httpx.AsyncClient, **body: Any) -> int:
+    """Sends a text from the phone; its number of parts."""
+    answer = await control.post("/mo", json={"from": PHONE, "to": "2030", **body})
+    assert answer.status_code == 200, answer.text
+    return int(answer.json()["segments"])
+
+
+async def phone(control: httpx.AsyncClient, direction: str, number: str = PHONE) -> list[dict[str, Any]]:
+    messages = (await control.get(f"/phones/{number}")).json()["messages"]
+    return [message for message in messages if message["direction"] == direction]
+
+
+async def on_phone(control: httpx.AsyncClient, number: str = PHONE, parts: int = 1) -> dict[str, Any]:
+    """The one message that a phone got, once all its parts are there."""
+    [message] = await eventually(
+        lambda: phone(control, "mt", number), lambda found: bool(found) and found[0]["segments"] == parts
+    )
+    return message
+
+
+# --- sessions -----------------------------------------------------------------------------------------------
+
+
+async def test_kannel_binds_and_takes_leave(kannel: Kannel, simulator: Simulator) -> None:
+    assert await binds(simulator, 1) == ["transceiver"]
+    kannel.ask_to_end()
+    assert await binds(simulator, 0) == []
+
+
+async def test_kannel_binds_as_transmitter_and_receiver(
+    simulator: Simulator, control: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    async with Kannel(tmp_path, simulator.port, mode=TX_AND_RX) as kannel:
+        assert sorted(await binds(simulator, 2)) == ["receiver", "transmitter"]
+        await kannel.send("hei")
+        await kannel.until(lambda: len(kannel.receipts) == 2)
+        await texts(control, text="ORG1 BETAL 50")
+        await kannel.until(lambda: bool(kannel.texts))
+    assert [text["text"] for text in kannel.texts] == ["ORG1 BETAL 50"]
+
+
+async def test_kannel_reads_why_it_was_refused(simulator: Simulator, tmp_path: Path) -> None:
+    async def log() -> str:
+        return kannel.log()
+
+    async with Kannel(tmp_path, simulator.port, password="wrong") as kannel:
+        said = await eventually(log, lambda found: "rejected login" in found)
+    assert "code 0x0000000e (Invalid Password)" in said
+
+
+async def test_kannel_comes_back_after_a_lost_link(
+    kannel: Kannel, simulator: Simulator, control: httpx.AsyncClient
+) -> None:
+    await control.post("/faults", json={"rules": [{"close_after": 1, "number": "+47911"}]})
+    await kannel.send("lost", to="4791100000")
+    await binds(simulator, 0)
+    await binds(simulator, 1)
+    await kannel.send("hei")
+    assert (await on_phone(control))["text"] == "hei"
+
+
+# --- MO -----------------------------------------------------------------------------------------------------
+
+ALPHABET = "".join(char for char in (*DEFAULT, *EXTENSION.values()) if char not in "\x1b\ufffd")
+TEXTS = {
+    "gsm": "ORG1 BETAL 50 æøå ÆØÅ",
+    "escapes": "{[~]} ^|\\ €",
+    "ucs2": "ORG1 Łukasz Дякую",
+    "pairs": "takk 🎉🎉",
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+async def test_a_text_arrives_in_kannel_as_it_was_written(
+    kannel: Kannel, control: httpx.AsyncClient, name: str
+) -> None:
+    assert await texts(control, text=TEXTS[name]) == 1
+    await kannel.until(lambda: bool(kannel.texts))
+    [text] = kannel.texts
+    assert (text["text"], text["from"], text["to"]) == (TEXTS[name], PHONE, "2030")
+    [message] = await eventually(lambda: phone(control, "mo"), lambda found: found[0]["state"] == "delivered")
+    assert message["segments"] == 1
+
+
+async def test_every_gsm_character_arrives_in_kannel(kannel: Kannel, control: httpx.AsyncClient) -> None:
+    assert len(ALPHABET) == 127 + len(EXTENSION)
+    await texts(control, text=ALPHABET)
+    await kannel.until(lambda: bool(kannel.texts))
+    assert kannel.texts[0]["text"] == ALPHABET
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("method", ["udh8", "udh16", "sar"])
+async def test_kannel_puts_a_long_text_together(
+    kannel: Kannel, control: httpx.AsyncClient, name: str, method: str
+) -> None:
+    text = f"{TEXTS[name]} " * 14
+    assert await texts(control, text=text, method=method) > 1
+    await kannel.until(lambda: bool(kannel.texts))
+    assert [text["text"] for text in kannel.texts] == [text]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+async def test_kannel_reads_a_text_in_message_payload(
+    kannel: Kannel, control: httpx.AsyncClient, name: str
+) -> None:
+    text = f"{TEXTS[name]} " * 14
+    await texts(control, text=text, method="payload")
+    await kannel.until(lambda: bool(kannel.texts))
+    assert kannel.texts[0]["text"] == text
+
+
+async def test_kannel_reads_the_tlvs_of_a_text(kannel: Kannel, control: httpx.AsyncClient) -> None:
+    tlvs = [{"tag": "0x2150", "hex": "00005e89"}, {"tag": "0x1403", "hex": "3530303000"}]
+    await texts(control, text="hei", tlvs=tlvs)
+    await kannel.until(lambda: bool(kannel.texts))
+    assert sorted(kannel.texts[0]["meta"].removeprefix("?smpp?").rstrip("&").split("&")) == [
+        "operator=24201",
+        "price=5000",
+    ]
+
+
+# --- MT and receipts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("times", [1, 14], ids=["short", "long"])
+async def test_a_message_of_kannel_s_arrives_on_the_phone_and_is_receipted(
+    kannel: Kannel, control: httpx.AsyncClient, name: str, times: int
+) -> None:
+    text = f"{TEXTS[name]} " * times
+    answer = await kannel.send(text, coding=0 if name in ("gsm", "escapes") else 2)
+    assert answer.startswith("0: Accepted for delivery")
+    await kannel.until(lambda: len(kannel.receipts) == 2)
+    taken, delivered = sorted(kannel.receipts, key=lambda receipt: -int(receipt["mask"]))
+    parts = 1 if times == 1 else None
+    [message] = await eventually(
+        lambda: phone(control, "mt"), lambda found: bool(found) and found[0]["text"] == text
+    )
+    assert parts in (None, message["segments"])
+    assert (taken["mask"], delivered["mask"]) == (SMSC_TOOK_IT, RECEIPT_DELIVERED)
+    assert taken["id"] == delivered["id"] == message["id"]
+    assert delivered["answer"].startswith(f"id:{message['id']} sub:001 dlvrd:001 submit date:")
+    assert (delivered["from"], delivered["to"]) == (PHONE[1:], "2030")
+
+
+async def test_a_price_in_a_vendor_tlv_of_kannel_s_is_billed(
+    kannel: Kannel, control: httpx.AsyncClient
+) -> None:
+    await kannel.send("Betalinga di er under handsaming", **{"meta-data": "?smpp?price=5000&operator=24201"})
+    await kannel.until(lambda: len(kannel.receipts) == 2)
+    [row] = (await control.get("/ledger")).json()["rows"]
+    assert (row["event"], row["amount_ore"], row["number"]) == ("billed", 5000, PHONE)
+
+
+async def test_kannel_reads_an_undelivered_message_s_receipt_as_a_failure(kannel: Kannel) -> None:
+    await kannel.send("hei", to="4740000001", **{"meta-data": "?smpp?price=5000"})
+    await kannel.until(lambda: len(kannel.receipts) == 2)
+    told = {receipt["mask"]: receipt["answer"] for receipt in kannel.receipts}
+    assert told.keys() == {SMSC_TOOK_IT, RECEIPT_FAILED}
+    assert "stat:UNDELIV err:0021" in told[RECEIPT_FAILED]
+
+
+@pytest.mark.parametrize("form", ["standard", "text-only", "tlv-only"])
+async def test_kannel_finds_the_message_of_a_receipt_in_text_or_tlvs(
+    kannel: Kannel, control: httpx.AsyncClient, form: str
+) -> None:
+    await control.post("/faults", json={"rules": [{"receipt_form": form}]})
+    await kannel.send("hei", tag=form)
+    await kannel.until(lambda: len(kannel.receipts) == 2)
+    assert {receipt["mask"] for receipt in kannel.receipts} == {SMSC_TOOK_IT, RECEIPT_DELIVERED}
+    assert {receipt["tag"] for receipt in kannel.receipts} == {form}
+
+
+async def test_kannel_is_told_of_a_refusal(kannel: Kannel, control: httpx.AsyncClient) -> None:
+    await control.post("/faults", json={"rules": [{"refuse": "0x0B"}]})
+    await kannel.send("hei")
+    await kannel.until(lambda: bool(kannel.receipts))
+    assert [receipt["mask"] for receipt in kannel.receipts] == [SMSC_REFUSED]
+    assert await phone(control, "mt") == []
+
+
+async def test_kannel_sends_a_throttled_message_again(kannel: Kannel, control: httpx.AsyncClient) -> None:
+    await control.post("/faults", json={"rules": [{"throttle": 1}]})
+    await kannel.send("hei")
+    assert (await on_phone(control))["text"] == "hei"
+    [rule] = [rule for rule in (await control.get("/faults")).json()["rules"] if rule.get("throttle")]
+    assert rule["applied"] == 1

@@ -1,0 +1,584 @@
+"""One simulated world: the unchanged gateway and bridge, model operators, phones, and everything between them.
+
+`run` plays one seed from its beginning until nothing moves any more, and lets the oracle look at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import random
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from billing_bridge.daemon import BridgeDaemon
+from billing_bridge.store import SCHEMA as BRIDGE_SCHEMA
+from foundation.carriers.local import LocalCarrier
+from foundation.contract import Outcome
+from foundation.ids import Ids
+from foundation.store import Store, open_sqlite
+from sim_carrier import Broker, SimCarrier
+from sim_network import Network
+from sim_operator import MO_TAG, Mo, ModelOperator
+from sim_plot import Fault, Plot, Text, draw
+from sim_process import Process
+from sim_settings import (
+    SHORT_CODE,
+    bridge_settings,
+    empty_gateway_store,
+    first_bridge_store,
+    gateway_settings,
+    operator_settings,
+)
+from sim_time import Agenda, Died, SimClock
+from smsd.charging.worklist import CannotResolve, resolve
+from smsd.daemon import Daemon
+from smsd.smpp.link import LinkSettings
+from smsd.smpp.pdu import DeliverSm, Tlv
+
+_CALM_AFTER_S = 60.0
+_QUIET_S = 120.0
+_MOST_CLUSTERS = 60
+
+
+@dataclass
+class Phone:
+    """A subscriber: what came to it, and the money on a prepaid card where it has one."""
+
+    number: str
+    credit_ore: int | None = None
+    told: list[tuple[float, str, bytes]] = field(default_factory=list)
+
+
+@dataclass
+class Finding:
+    """Something that must not be."""
+
+    rule: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.what}"
+
+
+class World:
+    """All of it; made anew for every run."""
+
+    def __init__(self, plot: Plot, folder: Path) -> None:
+        self.plot = plot
+        self.folder = folder
+        self.agenda = Agenda()
+        self.story: list[str] = []
+        self.faults: Counter[str] = Counter()
+        self.findings: list[Finding] = []
+        self.alarms: list[tuple[str, dict[str, Any]]] = []
+        self.calm = False
+        self.together = plot.together
+        self.short_code = SHORT_CODE
+        self.response_timeout_s = plot.response_timeout_s
+        self.rng = random.Random(f"world {plot.seed}")
+        self.rng_disk = random.Random(f"disk {plot.seed}")
+        self.network = Network(self.agenda, random.Random(f"network {plot.seed}"))
+        self.broker = Broker(self.agenda, random.Random(f"broker {plot.seed}"), self.fired)
+        self.clocks = {name: SimClock(self.agenda, plot.started_us) for name in ("gateway", "bridge", "true")}
+        self.gateway_store = folder / "gateway.db"
+        self.bridge_store = folder / "bridge.db"
+        self.gateway_store.write_bytes(empty_gateway_store())
+        self.bridge_store.write_bytes(first_bridge_store())
+        self.phones = {f"+479000000{digit}": Phone(f"+479000000{digit}") for digit in range(1, 8)}
+        self.phones["+4790000007"].credit_ore = self.rng.choice((0, 6000, 100_000))
+        self.mos: list[Mo] = []
+        self.operators = {
+            traits.port: ModelOperator(self, traits, random.Random(f"{traits.name} {plot.seed}"))
+            for traits in plot.operators
+        }
+        self.settings = gateway_settings(
+            self.gateway_store,
+            tuple(
+                operator_settings(traits, plot.bind, plot.binds, plot.window, plot.response_timeout_s)
+                for traits in plot.operators
+            ),
+            stop_grace_s=5,
+        )
+        self.gateway = Process(self, "gateway", self._birth_of_gateway)
+        self.bridge = Process(self, "bridge", self._birth_of_bridge)
+        self.processes = {"gateway": self.gateway, "bridge": self.gateway if self.together else self.bridge}
+        for name, process in (("gateway", self.gateway), ("bridge", self.bridge)):
+            process.die_at_boundaries = set(plot.die_at.get(name, ()))
+            process.die_at_steps = set(plot.die_at_step.get(name, ()))
+            process.rebirth_s = plot.rebirth_s
+            process.dies_silently = plot.dies_silently
+        self.daemon: Daemon
+
+    # telling
+
+    def tell(self, what: str) -> None:
+        """A line of the story."""
+        self.story.append(f"{self.agenda.now:12.4f}  {what}")
+
+    def fired(self, kind: str) -> None:
+        """A fault that really happened."""
+        if kind != "bind":
+            self.faults[kind] += 1
+
+    def clock_of(self, _name: str) -> SimClock:
+        """A clock that is right."""
+        return self.clocks["true"]
+
+    # births
+
+    def _birth_of_gateway(self, process: Process) -> list[Any]:
+        life = process.lives
+        loop = process.loop
+        if self.together:
+            mine, other = LocalCarrier.pair()
+        else:
+            mine = SimCarrier(self.broker, "gateway", "bridge", process.boundary)  # type: ignore[assignment]
+        self.daemon = Daemon(
+            self.settings,
+            clock=self.clocks["gateway"],
+            rng=random.Random(f"gateway {self.plot.seed} {life}"),
+            connect=partial(self._connect, process),
+            runner=process.runner,
+            carrier=mine,
+        )
+        tasks = [loop.create_task(self.daemon.run(), name="gateway")]
+        if self.together:
+            tasks.append(loop.create_task(self._serve_bridge(process, other, life), name="bridge"))
+        return tasks
+
+    def _birth_of_bridge(self, process: Process) -> list[Any]:
+        end = SimCarrier(self.broker, "bridge", "gateway", process.boundary)
+        return [process.loop.create_task(self._serve_bridge(process, end, process.lives), name="bridge")]
+
+    async def _serve_bridge(self, process: Process, carrier: Any, life: int) -> None:
+        store = Store(open_sqlite(f"sqlite:///{self.bridge_store}", BRIDGE_SCHEMA), runner=process.runner)
+        clock = self.clocks["bridge"]
+        ids = Ids(clock, random.Random(f"bridge {self.plot.seed} {life}").getrandbits)
+        try:
+            await BridgeDaemon(bridge_settings(), store, carrier, clock, ids).run()
+        finally:
+            await store.close()
+
+    async def _connect(self, process: Process, make: Callable[[], asyncio.Protocol], settings: LinkSettings) -> object:
+        operator = self.operators[settings.port]
+        await asyncio.sleep(self.network.latency())
+        if self.agenda.now < operator.hangs_until:
+            self.fired("connecting hangs")
+            await asyncio.sleep(1e6)
+        if self.agenda.now < operator.down_until:
+            raise ConnectionRefusedError(111, "refused")
+        return self.network.connect(process.loop, make, operator.loop, operator.accept, process.boundary)
+
+    # what happens
+
+    def play(self) -> None:
+        """From the beginning until nothing moves any more."""
+        self.tell(f"seed {self.plot.seed}, {self.plot.started}")
+        for text in self.plot.texts:
+            self.agenda.at(text.at, partial(self._text, text))
+        for fault in self.plot.faults:
+            self.agenda.at(fault.at, partial(self._fault, fault))
+        if not self.together:
+            self.bridge.start()
+        self.gateway.start()
+        self.agenda.run_until(0.3)
+        if self.plot.begins_s > 20:
+            self._skip_to(self.plot.begins_s - 3)
+        last = max([text.at for text in self.plot.texts] + [fault.at for fault in self.plot.faults])
+        self.agenda.run_until(last + 1)
+        self._calm_down()
+        self._settle()
+
+    def _text(self, text: Text) -> None:
+        operator = self.rng.choice(list(self.operators.values()))
+        ref = f"mo-{len(self.mos) + 1}"
+        tlvs = (Tlv(MO_TAG, ref.encode()),) if operator.traits.echo else ()
+        body = text.text.encode("latin-1")
+        parts = [(body, 0)]
+        if text.kind == "join" and self.rng.random() < 0.3:
+            cut = self.rng.randint(8, len(body) - 8)
+            reference = self.rng.randrange(256)
+            parts = [
+                (bytes((5, 0, 3, reference, 2, number)) + piece, 0x40)
+                for number, piece in ((1, body[:cut]), (2, body[cut:]))
+            ]
+        pdus = [
+            DeliverSm(
+                source_addr_ton=1,
+                source_addr_npi=1,
+                source_addr=text.number.removeprefix("+"),
+                destination_addr=SHORT_CODE,
+                esm_class=esm_class,
+                data_coding=3,
+                short_message=octets,
+                tlvs=tlvs,
+            )
+            for octets, esm_class in parts
+        ]
+        mo = Mo(ref, text.number, text.text, text.kind, pdus)
+        mo.at_us = self.clocks["true"].now_us()  # type: ignore[attr-defined]
+        mo.operator = operator.traits.name  # type: ignore[attr-defined]
+        self.mos.append(mo)
+        self.tell(f"phone {text.number[-2:]} texts {text.text!r} ({ref})")
+        operator.text_from_phone(mo)
+
+    def _fault(self, fault: Fault) -> None:
+        act = _FAULTS[fault.kind]
+        if act(self, fault) is not False:
+            self.fired(fault.kind)
+            self.tell(f"FAULT {fault.kind}")
+
+    def _calm_down(self) -> None:
+        """From now on the world is kind: whatever is late comes, and nothing new goes wrong."""
+        self.calm = True
+        self.tell("calm")
+        self.network.slow_until = 0.0
+        self.broker.loses = self.broker.repeats = self.broker.slow_s = 0.0
+        for operator in self.operators.values():
+            operator.hangs_until = 0.0
+        for process in (self.gateway, self.bridge):
+            process.die_at_boundaries.clear()
+            process.die_at_steps.clear()
+            process.fail_commits = 0
+            process.slow_commits_s = 0.0
+            process.rebirth_s = min(process.rebirth_s, 1.0)
+        for connection in list(self.network.order):
+            connection.client.stop_writes(False)
+
+    def _moving(self) -> str:
+        """What is under way and will go on by itself; nothing where all is quiet."""
+        for process in {id(each): each for each in self.processes.values()}.values():
+            if not process.alive:
+                return f"{process.name} is dead"
+            if process.busy:
+                return f"{process.name} commits"
+        for operator in self.operators.values():
+            if operator.busy:
+                return f"{operator.traits.name} has {len(operator.items)} deliver_sm: {operator.items[0].what}"
+        for store, query in _OPEN_WORK.items():
+            with contextlib.closing(sqlite3.connect(self.folder / store)) as connection:
+                for what, count in connection.execute(query):
+                    if count:
+                        return f"{store}: {count} {what}"
+        return ""
+
+    def _settle(self) -> None:
+        """Let late receipts come, and everything that follows from them."""
+        for _ in range(_MOST_CLUSTERS):
+            quiet = self.agenda.run_while(self._moving, 1500.0, 1.0)
+            self.agenda.run_until(self.agenda.now + 1.0)
+            if not quiet:
+                self.findings.append(Finding("settling", f"something moves for ever: {self._moving()}"))
+                return
+            coming = self.agenda.next_plot
+            if coming is None:
+                return
+            if coming - self.agenda.now > 5.0:
+                self._skip_to(coming - 0.5)
+            self.agenda.run_until(coming + 1.0)
+        self.findings.append(Finding("settling", "events without end"))
+
+    def _skip_to(self, when: float) -> None:
+        """Nothing happens for a long while: all processes sleep through it."""
+        self.agenda.stand_still(when)
+        self.agenda.run_until(self.agenda.now + 0.2)
+
+    # the end
+
+    def report(self, truths: Mapping[str, bool]) -> None:
+        """The operator's report comes: of each charge named, whether it was billed."""
+        for charge, billed in truths.items():
+            self.tell(f"report: {charge[-6:]} was {'billed' if billed else 'not billed'}")
+            self.agenda.run_while(lambda: self.gateway.busy, 10.0, 0.001)
+            connection = sqlite3.connect(self.gateway_store, isolation_level=None, timeout=0)
+            try:
+                resolve(
+                    connection,
+                    charge=charge,
+                    outcome=Outcome.CHARGED if billed else Outcome.NOT_CHARGED,
+                    who="oracle",
+                    why="the operator's report",
+                    gateway=self.settings.handoff.name,
+                    clock=self.clocks["gateway"],
+                    ids=Ids(self.clocks["gateway"], self.rng.getrandbits),
+                )
+            except CannotResolve as error:
+                self.findings.append(Finding("I8", f"the report is refused: {error}"))
+            finally:
+                connection.close()
+        self.agenda.run_until(self.agenda.now + 3.0)
+        self._settle()
+
+    def end(self) -> None:
+        """Stop everything in good order."""
+        self.tell("the gateway is stopped")
+        self.gateway.leaving = self.bridge.leaving = True
+        self.daemon.stop()
+        gateway_task = self.gateway.main[0]
+        if not self.agenda.run_while(lambda: not gateway_task.done(), 60.0, 0.1):
+            self.findings.append(Finding("stopping", "the gateway does not stop"))
+        for process in set(self.processes.values()):
+            for task in process.main:
+                if task.done():
+                    if not task.cancelled() and task.exception() is not None:
+                        self.findings.append(Finding("program", f"{task.get_name()} ended: {task.exception()!r}"))
+                else:
+                    task.cancel()
+            self.agenda.run_until(self.agenda.now + 1.0)
+        for loop in [process.loop for process in set(self.processes.values())] + [
+            operator.loop for operator in self.operators.values()
+        ]:
+            for error in loop.errors:
+                self.findings.append(Finding("program", f"{loop.name}: {error}"))
+            loop.dead = True
+            loop.bury()
+
+    def note(self, _logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        """What the programs log."""
+        name = event.pop("event")
+        self.alarms.append((name, event))
+        raise structlog.DropEvent
+
+
+_OPEN_WORK = {
+    "gateway.db": "SELECT 'charges', count(*) FROM charges WHERE state IN ('intended', 'sending') UNION ALL "
+    "SELECT 'MTs', count(*) FROM messages WHERE fate IN ('queued', 'sending') UNION ALL "
+    "SELECT 'parcels', count(*) FROM handoff_outbox UNION ALL SELECT 'fragments', count(*) FROM fragments",
+    "bridge.db": "SELECT 'parcels', count(*) FROM handoff_outbox",
+}
+
+
+def _dies(name: str) -> Callable[[World, Fault], bool]:
+    def act(world: World, _fault: Fault) -> bool:
+        process = world.processes[name]
+        if not process.alive:
+            return False
+        process.die("at a moment of its own")
+        return True
+
+    return act
+
+
+def _connection(world: World, fault: Fault) -> Any:
+    order = world.network.order
+    return order[int(fault.value * len(order))] if order else None
+
+
+def _cut(world: World, fault: Fault) -> bool:
+    connection = _connection(world, fault)
+    if connection is None:
+        return False
+    rng = world.rng
+    connection.cut(rng.choice((0.001, 0.5, 8.0)), rng.choice((0.001, 0.5, 8.0)))
+    return True
+
+
+def _half_open(world: World, fault: Fault) -> bool:
+    connection = _connection(world, fault)
+    if connection is None:
+        return False
+    which = int(fault.more * 3)
+    connection.silence(which != 0, which != 1)
+    return True
+
+
+def _slow(world: World, fault: Fault) -> None:
+    world.network.slow_until = world.agenda.now + 20 * fault.value
+    world.network.slow_s = world.rng.choice((0.5, 5.0, 30.0))
+
+
+def _buffer_full(world: World, fault: Fault) -> bool:
+    connection = _connection(world, fault)
+    if connection is None or connection.client.lost or not connection.client.loop or connection.client.loop.dead:
+        return False
+    connection.client.stop_writes(True)
+    if fault.more < 0.5:
+        world.agenda.after(10 * fault.more + 0.01, partial(connection.client.stop_writes, False))
+    else:
+        world.agenda.after(10 * fault.value + 0.01, partial(connection.cut, 0.01, 0.01))
+    return True
+
+
+def _operator(world: World, fault: Fault) -> ModelOperator:
+    operators = list(world.operators.values())
+    return operators[int(fault.more * len(operators))]
+
+
+def _hang(world: World, fault: Fault) -> None:
+    _operator(world, fault).hangs_until = world.agenda.now + 30 * fault.value
+
+
+def _restart(world: World, fault: Fault) -> None:
+    _operator(world, fault).restart(20 * fault.value, resets_ids=False, forgets=world.rng.choice((0.0, 0.5)))
+
+
+def _restart_anew(world: World, fault: Fault) -> None:
+    _operator(world, fault).restart(5 * fault.value, resets_ids=True, forgets=world.rng.choice((0.0, 0.0, 1.0)))
+
+
+def _commits_fail(name: str) -> Callable[[World, Fault], None]:
+    def act(world: World, fault: Fault) -> None:
+        world.processes[name].fail_commits += 1 + int(4 * fault.value)
+
+    return act
+
+
+def _commits_slow(world: World, fault: Fault) -> None:
+    world.gateway.slow_commits_s = 3 * fault.value
+    world.agenda.after(10 * fault.more, partial(setattr, world.gateway, "slow_commits_s", 0.0))
+
+
+def _locked(world: World, fault: Fault) -> bool:
+    connection = sqlite3.connect(world.gateway_store, isolation_level=None, timeout=0)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        connection.close()
+        return False
+
+    def release() -> None:
+        connection.execute("ROLLBACK")
+        connection.close()
+
+    world.agenda.after(8 * fault.value, release)
+    return True
+
+
+def _broker(key: str, most: float) -> Callable[[World, Fault], bool]:
+    def act(world: World, fault: Fault) -> bool:
+        if world.together:
+            return False
+        setattr(world.broker, key, most * (0.2 + 0.8 * fault.value))
+        world.agenda.after(1 + 20 * fault.more, partial(setattr, world.broker, key, 0.0))
+        return True
+
+    return act
+
+
+def _forgets(world: World, _fault: Fault) -> bool:
+    if world.together:
+        return False
+    world.broker.forget()
+    return True
+
+
+def _clock(name: str) -> Callable[[World, Fault], None]:
+    def act(world: World, fault: Fault) -> None:
+        jump_s = world.rng.choice((-3600, -60, -1, 1, 60, 300, 3600, 90_000)) * fault.value
+        world.clocks[name].ahead_us += round(jump_s * 1e6)
+        world.tell(f"the {name}'s clock jumps by {jump_s:.1f} s")
+
+    return act
+
+
+def _suspended(world: World, fault: Fault) -> None:
+    world.agenda.stand_still(world.agenda.now + 120 * fault.value)
+
+
+def _stops(world: World, _fault: Fault) -> bool:
+    process = world.gateway
+    if not process.alive or process.leaving:
+        return False
+    process.leaving = True
+    daemon, main = world.daemon, process.main
+
+    def again() -> None:
+        if not main[0].done():
+            world.agenda.after(0.2, again)
+            return
+        for task in main[1:]:
+            task.cancel()
+        if main[0].exception() is not None:
+            world.findings.append(Finding("program", f"the gateway ended: {main[0].exception()!r}"))
+        process.leaving = False
+        process.alive = False
+        process.loop.dead = True
+        world.broker.detach("gateway")
+        world.agenda.graves.append(process.loop)
+        world.agenda.after(0.5, process._reborn)
+
+    daemon.stop()
+    world.agenda.after(0.2, again)
+    return True
+
+
+_FAULTS: dict[str, Callable[[World, Fault], bool | None]] = {
+    "gateway dies": _dies("gateway"),
+    "bridge dies": _dies("bridge"),
+    "connection cut": _cut,
+    "half open": _half_open,
+    "network slow": _slow,
+    "send buffer full": _buffer_full,
+    "connections hang": _hang,
+    "operator restarts": _restart,
+    "operator restarts with ids anew": _restart_anew,
+    "gateway commits fail": _commits_fail("gateway"),
+    "bridge commits fail": _commits_fail("bridge"),
+    "gateway commits slowly": _commits_slow,
+    "store locked": _locked,
+    "hand-off loses": _broker("loses", 0.9),
+    "hand-off repeats": _broker("repeats", 0.9),
+    "hand-off slow": _broker("slow_s", 10.0),
+    "broker forgets": _forgets,
+    "gateway's clock jumps": _clock("gateway"),
+    "bridge's clock jumps": _clock("bridge"),
+    "machine suspended": _suspended,
+    "gateway stops and starts": _stops,
+}
+
+
+@dataclass
+class Result:
+    """What a run came to."""
+
+    seed: int
+    findings: list[Finding]
+    faults: Counter[str]
+    story: list[str]
+    hash: str
+    figures: Counter[str]
+
+
+@contextlib.contextmanager
+def _listening(world: World) -> Iterator[None]:
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[world.note], wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING)
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def run(seed: int, *, faults: bool = True, plot: Plot | None = None) -> Result:
+    """Play one seed and look at it."""
+    from sim_oracle import look
+
+    folder = Path(tempfile.mkdtemp(prefix="sim-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    try:
+        world = World(plot or draw(seed, faults=faults), folder)
+        with _listening(world):
+            try:
+                world.play()
+                figures = look(world)
+            except Died:
+                raise RuntimeError("a process died outside of itself") from None
+        told = "\n".join([*world.story, *map(str, world.findings)])
+        return Result(
+            seed, world.findings, world.faults, world.story, hashlib.sha256(told.encode()).hexdigest(), figures
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import random
 import sqlite3
@@ -27,6 +28,8 @@ from smsd.settings import Settings, load
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 charges_app = typer.Typer(add_completion=False, help="Charges and what became of them.")
 app.add_typer(charges_app, name="charges")
+operators_app = typer.Typer(add_completion=False, no_args_is_help=True, help="Operators and their SMSCs.")
+app.add_typer(operators_app, name="operators")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The gateway's TOML file.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
@@ -151,6 +154,46 @@ def binds(
         _fail(str(error), status=1)
     except KeyboardInterrupt:
         return
+
+
+@operators_app.command()
+def probe(
+    file: Annotated[Path, typer.Argument(help="A configuration, or a profile such as operators/x.toml.")],
+    name: Annotated[str, typer.Option(help="Which operator of a configuration.")] = "",
+    to: Annotated[str, typer.Option(help="Send one free test message to this number.")] = "",
+    source: Annotated[str, typer.Option("--from", help="The short code it comes from.")] = "",
+    wait_s: Annotated[float, typer.Option(min=1, max=3600, help="Seconds to wait for its receipt.")] = 30,
+    host: Annotated[str, typer.Option(help="In place of the file's.")] = "",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="In place of the file's.")] = 0,
+    system_id: Annotated[str, typer.Option(help="In place of the file's.")] = "",
+    password_file: Annotated[Path | None, typer.Option(help="In place of the file's.")] = None,
+) -> None:
+    """Bind to an SMSC, look, and tell what its profile should say. Never sends a price.
+
+    Ends with 0 where all is well, 1 where something is not, 2 where the file or the arguments are wrong.
+    """
+    from smsd import probe as visit  # noqa: PLC0415 - only this command needs them
+    from smsd.probe_file import read_operator  # noqa: PLC0415
+    from smsd.probe_words import all_well, told  # noqa: PLC0415
+
+    number = _number(to, "--to")
+    if number and not (source.isdecimal() and 3 <= len(source) <= 14):
+        _fail(f"--from: {source!r} is no short code; give the one the message comes from, such as 2030")
+    given: dict[str, object] = {"host": host, "port": port, "system_id": system_id}
+    try:
+        if password_file is not None:
+            given["password"] = password_file.read_text("utf-8").rstrip("\r\n")
+        operator = read_operator(file, name, {key: value for key, value in given.items() if value})
+    except ConfigurationError as error:
+        _fail(str(error))
+    except (OSError, UnicodeDecodeError) as error:
+        _fail(f"--password-file: {password_file} cannot be read ({getattr(error, 'strerror', 'not UTF-8')})")
+    ask = visit.Ask(number, source, wait_s)
+    seen = asyncio.run(visit.probe(operator, ask, clock=SystemClock()))
+    for line in told(seen, operator):
+        typer.echo(line)
+    if not all_well(seen, operator):
+        raise typer.Exit(1)
 
 
 @charges_app.callback(invoke_without_command=True)
@@ -316,13 +359,13 @@ def reconcile(
             typer.echo(words)
 
 
-def _number(text: str) -> str:
+def _number(text: str, option: str = "--number") -> str:
     if not text:
         return ""
     try:
         return from_person(text)
     except NotANumber as error:
-        _fail(f"--number: {error}")
+        _fail(f"{option}: {error}")
 
 
 def _moment(text: str, option: str = "--since") -> int:

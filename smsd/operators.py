@@ -173,7 +173,7 @@ class OperatorProfile:
         evidence, reason = Evidence.RECEIPT_PENDING, Reason.NONE
         if state is State.DELIVERED:
             evidence = Evidence.RECEIPT_CHARGED
-            special = self._outcomes.get(f"{_word(receipt)}:{receipt.err}".casefold())
+            special = self._special(receipt)
             if special in ("pending", "unknown"):
                 evidence = Evidence.RECEIPT_PENDING
             elif special is not None and special != "charged":
@@ -204,6 +204,14 @@ class OperatorProfile:
             stat=stat,
             detail=f"id:{receipt.message_id} {detail}",
         )
+
+    def _special(self, receipt: Receipt) -> str | None:
+        """What the table says of this state with this code, from the text or from network_error_code."""
+        for code in (receipt.err, receipt.network_code):
+            outcome = self._outcomes.get(f"{_word(receipt)}:{code}".casefold()) if code else None
+            if outcome is not None:
+                return outcome
+        return None
 
     def _outcome(self, receipt: Receipt) -> str | None:
         stat = _word(receipt)

@@ -16,7 +16,7 @@ from operator import attrgetter
 import msgspec
 
 from foundation.clock import DAY_US, SECOND_US
-from smsd.charging.reports import ReportRow, Said
+from smsd.charging.reports import ReportRow
 from smsd.charging.states import ChargeState
 
 EARLY_US = 3600 * SECOND_US
@@ -94,7 +94,7 @@ def match(rows: Sequence[ReportRow], pool: Sequence[Ours], keys: Keys) -> list[G
             how[meant] = How.ID
         else:
             left.append(row)
-    nameless = [each for each in pool if each.sent_us and each.id not in how and not each.answered]
+    nameless = [each for each in pool if each.id not in how and not each.answered]
     fits, strangers = _fit(left, nameless)
     for charge, found, by in fits:
         of_charge[charge.id].extend(found)
@@ -166,7 +166,6 @@ def _alike(rows: Sequence[ReportRow], charges: Sequence[Ours]) -> bool:
     return (
         len(rows) == len(charges)
         and len({(row.said, row.reason) for row in rows}) == 1
-        and rows[0].said is not Said.REFUNDED
         and all(_fits(row, charge) for row, charge in zip(rows, charges, strict=True))
     )
 

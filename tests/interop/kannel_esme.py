@@ -30,23 +30,11 @@ smsbox-interface = 127.0.0.1
 box-allow-ip = 127.0.0.1
 dlr-storage = internal
 sms-incoming-queue-limit = 1000
+sms-resend-freq = 1
 log-file = "{folder}/bearerbox.log"
 log-level = 0
 
-group = smsc
-smsc = smpp
-smsc-id = operator
-host = 127.0.0.1
-port = {smpp}
-{mode}
-smsc-username = smsd
-smsc-password = {password}
-system-type = ""
-interface-version = 34
-enquire-link-interval = 1
-reconnect-delay = 1
-source-addr-autodetect = true
-
+{operators}
 group = smpp-tlv
 name = price
 tag = 0x1403
@@ -81,20 +69,32 @@ catch-all = true
 max-messages = 0
 get-url = "http://127.0.0.1:{http}/mo?from=%p&to=%P&text=%b&charset=%C&coding=%c&udh=%u&meta=%D"
 """
+_OPERATOR = """
+group = smsc
+smsc = smpp
+smsc-id = operator
+host = 127.0.0.1
+{mode}
+smsc-username = smsd
+smsc-password = secret
+system-type = ""
+interface-version = 34
+enquire-link-interval = 1
+reconnect-delay = 1
+source-addr-autodetect = true
+"""
 _DLR = "http://127.0.0.1:{http}/dlr?tag={tag}&mask=%d&from=%p&to=%P&answer=%A&id=%F"
-TRANSCEIVER = "transceiver-mode = true"
-TX_AND_RX = "receive-port = {smpp}"
+TRANSCEIVER = ("port = {smpp}\ntransceiver-mode = true",)
+TX_AND_RX = ("port = {smpp}", "receive-port = {smpp}")
 
 
 class Kannel:
-    """Both boxes and the application behind them. `mode` is a line of the SMSC's group."""
+    """Both boxes and the application behind them. `mode` is the lines of each of its binds."""
 
-    def __init__(
-        self, folder: Path, smpp_port: int, *, mode: str = TRANSCEIVER, password: str = "secret"
-    ) -> None:
+    def __init__(self, folder: Path, smpp_port: int, *, mode: tuple[str, ...] = TRANSCEIVER) -> None:
         self._bearerbox, self._smsbox = need("bearerbox"), need("smsbox")
         self._folder = folder
-        self._smpp, self._mode, self._password = smpp_port, mode.format(smpp=smpp_port), password
+        self._operators = "\n".join(_OPERATOR.format(mode=lines.format(smpp=smpp_port)) for lines in mode)
         self.texts: list[dict[str, Any]] = []
         self.receipts: list[dict[str, str]] = []
         self._changed = asyncio.Event()
@@ -109,8 +109,8 @@ class Kannel:
             config = self._folder / "kannel.conf"
             config.write_text(
                 _CONFIG.format(
-                    admin=admin, smsbox=smsbox, sendsms=self._sendsms, http=self._http_port, smpp=self._smpp,
-                    mode=self._mode, password=self._password, folder=self._folder, secret="loopback",
+                    admin=admin, smsbox=smsbox, sendsms=self._sendsms, http=self._http_port,
+                    operators=self._operators, folder=self._folder, secret="loopback",
                 )
             )  # fmt: skip
             await self._start(self._bearerbox, config, smsbox)

@@ -222,7 +222,7 @@ async def test_we_put_together_the_parts_that_node_smpp_writes(node: Node) -> No
 
 
 async def test_node_smpp_s_own_choice_of_coding_tags_gsm_03_38_as_ia5(node: Node) -> None:
-    """data_coding 1 is IA5 (SMPP 3.4 section 5.2.19) and is read as such; an SMSC built so must be told to use 0.
+    """data_coding 1 is IA5 (SMPP 3.4 section 5.2.19) and is read as such.
 
     Letters and digits are alike in both alphabets, the Norwegian letters are not.
     """

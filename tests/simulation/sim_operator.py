@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MO_TAG = 0x1502
 PRICE_TAG = 0x1403
-MESSAGE_ID, MESSAGE_STATE = 0x001E, 0x0427
+MESSAGE_ID, MESSAGE_STATE, NETWORK_ERROR = 0x001E, 0x0427, 0x0423
 THROTTLED, QUEUE_FULL, SYSTEM_ERROR, BAD_NUMBER, NO_CREDIT = 0x58, 0x14, 0x08, 0x0B, 0x401
 STATES = {
     "ENROUTE": 1, "DELIVRD": 2, "EXPIRED": 3, "DELETED": 4, "UNDELIV": 5, "ACCEPTD": 6, "UNKNOWN": 7, "REJECTD": 8,
@@ -225,6 +225,9 @@ class ModelOperator:
                     self.agenda.after(0, conn.drop)
                 else:
                     wait_s = self.rng.uniform(0, 5)
+                    if item.mo is not None:
+                        # on the same bind again: whoever answered late cannot tell it from a second text
+                        item.mo.unsure = True
             elif answer.kind is AnswerKind.ANSWERED:
                 wait_s = self.rng.uniform(1, 5)
                 self.world.tell(f"{self.traits.name}: {item.what} was refused with 0x{answer.status:x}")
@@ -374,6 +377,8 @@ class ModelOperator:
     def _free(self, sm: Sm) -> None:
         rng = self.rng
         delay_s = rng.uniform(0.05, 2)
+        if rng.random() < self.traits.receipt_first:
+            delay_s = 0.0003
         delivered = rng.random() >= self.traits.undelivered * 0.3 or self.world.calm
 
         def deliver() -> None:
@@ -395,6 +400,9 @@ class ModelOperator:
         if rng.random() < traits.receipt_late:
             delay_s = rng.choice((rng.uniform(20, 90), rng.uniform(3600, 12 * 3600), rng.uniform(20 * 3600, 47 * 3600)))
             world.fired("receipt late")
+        if rng.random() < traits.receipt_first:
+            world.fired("receipt before the response")
+            delay_s = 0.0003
         fails = poor or rng.random() < traits.undelivered
         if traits.billing == "accept" and not poor:
             fails = False
@@ -445,10 +453,6 @@ class ModelOperator:
     # receipts
 
     def _receipt(self, sm: Sm, delay_s: float, stat: str, *, err: str = "000", final: bool = False) -> None:
-        if self.rng.random() < self.traits.receipt_first:
-            self.world.fired("receipt before the response")
-            delay_s = -1.0
-        sure = delay_s
 
         def send() -> None:
             if sm.forgotten:
@@ -459,7 +463,7 @@ class ModelOperator:
             self.items.append(Item(self._receipt_pdu(sm, stat, err), f"receipt {sm.receipt_id}", lambda: None))
             self.pump()
 
-        self.agenda.after(max(0.0005, sure), send)
+        self.agenda.after(max(0.0005, delay_s), send)
 
     def _receipt_pdu(self, sm: Sm, stat: str, err: str) -> p.DeliverSm:
         form = self.traits.receipts
@@ -474,6 +478,8 @@ class ModelOperator:
                 p.Tlv(MESSAGE_ID, sm.receipt_id.encode() + b"\0"),
                 p.Tlv(MESSAGE_STATE, bytes((STATES[stat],))),
             ]
+            if form == "tlv" and err != "000":
+                tlvs.append(p.Tlv(NETWORK_ERROR, err[1:].encode()))
         phone, code = sm.number.removeprefix("+"), self.world.short_code
         if form == "swapped":
             phone, code = code, phone

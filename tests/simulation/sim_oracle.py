@@ -140,25 +140,18 @@ def _read(world: World) -> Books:
 
 def _place(world: World, books: Books) -> None:
     """Which charge each premium message in the operators' ledgers is; by the MO it answers, else by what fits."""
-    by_mo = {charge.mo: charge for charge in books.charges if charge.mo}
     for operator in world.operators.values():
         name = operator.traits.name
         for sm in operator.ledger:
             if not sm.price_ore:
                 continue
-            charge = by_mo.get(sm.mo) if sm.mo else None
-            if charge is None and not sm.mo:
+            fitting = [charge for charge in books.charges if charge.operator == name and charge.mo == sm.mo]
+            if not sm.mo:
                 fitting = [
-                    each
-                    for each in books.charges
-                    if not each.mo
-                    and each.operator == name
-                    and (each.number, each.amount_ore) == (sm.number, sm.price_ore)
+                    each for each in fitting if (each.number, each.amount_ore) == (sm.number, sm.price_ore)
                 ]
-                # the most telling: one that says charged where this was billed, and has none yet
-                charge = next((each for each in fitting if not each.taken and _agree(each, sm)), None) or next(
-                    (each for each in fitting if not each.taken), None
-                )
+            # where an MO was taken twice there are two: the most telling is the one that agrees
+            charge = min(fitting, key=lambda each: (len(each.taken), not _agree(each, sm), each.id), default=None)
             if charge is None:
                 books.unplaced.append(sm)
                 continue
@@ -250,7 +243,8 @@ def _texts(world: World, books: Books) -> None:
         resent = any(mo.sent > len(mo.pdus) for mo in mos)
         # the same words twice from one phone, and a bind lost between: nobody can tell them from a repetition
         least = 1 if len(mos) > 1 and (resent or world.faults) else len(mos)
-        if not least <= len(rows) <= len(mos):
+        most = sum(mo.sent if mo.unsure else 1 for mo in mos)
+        if not least <= len(rows) <= most:
             found(f"{key} was sent {len(mos)} times and is here {len(rows)} times")
         kind = mos[0].kind
         for row in rows:

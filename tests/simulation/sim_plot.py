@@ -144,7 +144,11 @@ def _texts(rng: random.Random, begins_s: float) -> list[Text]:
     at = begins_s
     for _ in range(rng.choice((1, 2, 2, 3, 4, 6))):
         at += rng.choice((0.0, rng.uniform(0, 1), rng.uniform(0, 15)))
-        texts.append(_text(rng, at))
+        fresh = _text(rng, at)
+        if any(_same(each) == _same(fresh) and abs(each.at - at) < 1 for each in texts):
+            # nobody writes the same twice in a second
+            continue
+        texts.append(fresh)
         if rng.random() < 0.15:
             again = at + rng.choice((rng.uniform(1, 4), rng.uniform(4, 30)))
             texts.append(Text(again, *_same(texts[-1])))

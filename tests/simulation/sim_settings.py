@@ -54,7 +54,9 @@ REPLIES = {
 OUTCOMES = {
     "0021": "no_credit",
     "0022": "premium_barred",
+    "021": "no_credit",
     "DELIVRD:0210": "pending",
+    "DELIVRD:210": "pending",
     "0x00000401": "no_credit",
     "0x0000000b": "wrong_operator",
     "0x00000008": "unknown",

@@ -27,7 +27,7 @@ from billing_bridge.store import SCHEMA as BRIDGE_SCHEMA
 from foundation.carriers.local import LocalCarrier
 from foundation.contract import Outcome
 from foundation.ids import Ids
-from foundation.store import Store, open_sqlite
+from foundation.store import Store, StoreFailed, open_sqlite
 from sim_carrier import Broker, SimCarrier
 from sim_network import Network
 from sim_operator import MO_TAG, Mo, ModelOperator
@@ -155,12 +155,23 @@ class World:
         )
         tasks = [loop.create_task(self.daemon.run(), name="gateway")]
         if self.together:
-            tasks.append(loop.create_task(self._serve_bridge(process, other, life), name="bridge"))
+            tasks.append(self._start_bridge(process, other))
         return tasks
 
     def _birth_of_bridge(self, process: Process) -> list[Any]:
         end = SimCarrier(self.broker, "bridge", "gateway", process.boundary)
-        return [process.loop.create_task(self._serve_bridge(process, end, process.lives), name="bridge")]
+        return [self._start_bridge(process, end)]
+
+    def _start_bridge(self, process: Process, carrier: Any) -> asyncio.Task[None]:
+        task = process.loop.create_task(self._serve_bridge(process, carrier, process.lives), name="bridge")
+
+        def ended(done: asyncio.Task[None]) -> None:
+            if not done.cancelled() and isinstance(done.exception(), StoreFailed) and process.alive:
+                # it says so: where the store fails at the start, the program ends and is started again
+                process.die("where the store failed at the start")
+
+        task.add_done_callback(ended)
+        return task
 
     async def _serve_bridge(self, process: Process, carrier: Any, life: int) -> None:
         store = Store(open_sqlite(f"sqlite:///{self.bridge_store}", BRIDGE_SCHEMA), runner=process.runner)
@@ -262,11 +273,11 @@ class World:
         for process in {id(each): each for each in self.processes.values()}.values():
             if not process.alive:
                 return f"{process.name} is dead"
-            if process.busy:
-                return f"{process.name} commits"
         for operator in self.operators.values():
             if operator.busy:
                 return f"{operator.traits.name} has {len(operator.items)} deliver_sm: {operator.items[0].what}"
+        if any(end.flying for each in self.network.order for end in (each.client, each.server)):
+            return "octets are under way"
         for store, query in _OPEN_WORK.items():
             with contextlib.closing(sqlite3.connect(self.folder / store)) as connection:
                 for what, count in connection.execute(query):

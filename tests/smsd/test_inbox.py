@@ -419,6 +419,23 @@ def test_a_whole_long_text_that_an_smsc_repeats_after_a_rebind_is_taken_once(pla
     assert len(play.told(Join)) == 1
 
 
+def test_one_segment_of_a_whole_text_that_an_smsc_repeats_after_a_rebind_is_no_new_text(play: Play) -> None:
+    for pdu in parts():
+        play.turn(play.delivered(pdu))
+    play.rebind()
+    play.turn(play.delivered(parts()[0]))
+    play.tick(301)
+    assert mos(play) == [LONG]
+    assert len(play.link.responses) == 3
+
+
+def test_a_reference_used_again_on_the_same_bind_begins_a_new_text(play: Play) -> None:
+    other = LONG.replace("Ola", "Kari")
+    for pdu in (*parts(), *parts(other)):
+        play.turn(play.delivered(pdu))
+    assert mos(play) == [LONG, other]
+
+
 @settings(max_examples=40)
 @given(data=st.data())
 def test_any_number_of_segments_in_any_order_makes_one_text(
@@ -479,6 +496,14 @@ def test_a_text_from_well_before_the_end_of_the_old_bind_was_not_repeated_by_the
     play.text("ORG1 BETAL 50")
     play.clock.advance(120)
     play.text("noko anna", KARI)
+    play.rebind()
+    play.text("ORG1 BETAL 50")
+    assert len(play.told(Pay)) == 2
+
+
+def test_what_a_bind_brought_long_before_it_ended_was_answered_there(play: Play) -> None:
+    play.text("ORG1 BETAL 50")
+    play.tick(31, quiet=True)
     play.rebind()
     play.text("ORG1 BETAL 50")
     assert len(play.told(Pay)) == 2

@@ -414,12 +414,13 @@ class Play:
         """Octets in a parcel's place."""
         return ParcelCame(body, Future())  # type: ignore[arg-type]  # as asyncio's, without a loop
 
-    def tick(self, seconds: float = 0) -> Plan:
-        """Time passes."""
+    def tick(self, seconds: float = 0, *, quiet: bool = False) -> Plan:
+        """Time passes; `quiet`: every connection is told to have had no MO for a while."""
         self.clock.advance(seconds)
         for queue in self.queues.values():
             queue.forget_held(self.clock.us)
-        plan = self.turn(Tick())
+        live = tuple((connection, "telco") for connection in self.connections.values())
+        plan = self.turn(Tick(live if quiet else ()))
         for queue in self.queues.values():
             queue.retry_held()
         return plan

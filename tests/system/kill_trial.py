@@ -199,7 +199,7 @@ def _reader(store: Path) -> sqlite3.Connection:
 _OPEN = (
     "SELECT (SELECT count(*) FROM charges WHERE state IN ('intended', 'sending', 'accepted')) "
     "+ (SELECT count(*) FROM messages WHERE fate IN ('queued', 'sending')) "
-    "+ (SELECT count(*) FROM handoff_outbox) + (SELECT count(*) FROM fragments)"
+    "+ (SELECT count(*) FROM handoff_outbox) + (SELECT count(*) FROM fragments WHERE whole_us = 0)"
 )
 
 

@@ -547,3 +547,15 @@ def test_a_stray_repeat_keeps_a_receipt_that_waited_from_being_attributed(play: 
     play.receipt("unknown")
     play.receipt("free")
     assert play.state(wish) is ChargeState.IN_DOUBT  # type: ignore[arg-type]
+
+
+def test_a_charge_accepted_days_ago_without_its_receipt_makes_an_unknown_receipt_ambiguous(
+    play: Play,
+) -> None:
+    old = play.start_charge(kr=100)
+    play.answer(message_id="old")
+    play.clock.advance(4 * 86_400)
+    wish = in_doubt(play)
+    play.receipt("unknown")
+    assert play.state(wish) is ChargeState.IN_DOUBT  # type: ignore[arg-type]
+    assert play.state(old) is ChargeState.ACCEPTED

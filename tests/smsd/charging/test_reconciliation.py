@@ -83,14 +83,14 @@ class Books:
         row = (charge, "c", self.ids.new(), "ORG1", invoice or charge, account, "2030", number, kr * 100)
         self.tx.run(sql.ADD_CHARGE, [(*row, state, "", 0, at_us, at_us, at_us + HOUR_US)])
         if sent:
-            self._event(charge, E.START, "", at_us)
+            self.event(charge, E.START, "", at_us)
         if message_id:
-            self._event(charge, E.ANSWER_ACCEPTED, f"id:{message_id}", at_us)
+            self.event(charge, E.ANSWER_ACCEPTED, f"id:{message_id}", at_us)
         if state is S.REFUSED:
-            self._event(charge, E.ANSWER_REFUSED, "status:0x0000000b", at_us)
+            self.event(charge, E.ANSWER_REFUSED, "status:0x0000000b", at_us)
         return charge
 
-    def _event(self, charge: str, evidence: Evidence, detail: str, at_us: int) -> None:
+    def event(self, charge: str, evidence: Evidence, detail: str, at_us: int) -> None:
         self.tx.run(sql.ADD_CHARGE_EVENT, [(charge, at_us, evidence, "", "", detail)])
 
     def row(self, said: Said = Said.CHARGED, message_id: str = "", **fields: Any) -> ReportRow:
@@ -114,7 +114,11 @@ class Books:
     def apply(
         self, period: Period = AS_IT_IS, report: Report | None = None, *, refunds: bool = False
     ) -> list[Line]:
-        lines = self.compare(period, report)
+        return self.carry_out(self.compare(period, report), report, refunds=refunds)
+
+    def carry_out(
+        self, lines: Sequence[Line], report: Report | None = None, *, refunds: bool = False
+    ) -> list[Line]:
         return apply(
             self.connection,
             lines,
@@ -277,6 +281,20 @@ def test_an_id_used_again_means_the_nearest_in_time(books: Books) -> None:
     assert [line.charge for line in books.compare()] == [first, second]
 
 
+@pytest.mark.parametrize(("days", "known"), [(-3, False), (-1, True), (44, True), (46, False)])
+def test_long_before_or_after_an_id_is_another_messages(books: Books, days: int, known: bool) -> None:
+    charge = books.charge(message_id="A1")
+    books.row(Said.CHARGED, "A1", at_us=NOON + days * DAY_US)
+    assert (charge in {line.charge for line in books.compare()}) is known
+
+
+def test_an_id_is_known_by_a_receipt_too(books: Books) -> None:
+    charge = books.charge()
+    books.event(charge, E.RECEIPT_PENDING, "no_credit id:A1 stat:ENROUTE err:000", NOON)
+    books.row(Said.CHARGED, "A1", at_us=NOON + 20 * DAY_US)
+    assert one(books.compare()).charge == charge
+
+
 def test_a_charge_of_another_operator_is_not_meant(books: Books) -> None:
     books.charge(message_id="A1", account="other")
     books.row(Said.CHARGED, "A1")
@@ -327,6 +345,13 @@ def test_a_charge_whose_id_is_known_is_not_taken_for_another_message(books: Book
     assert books.state(charge) is S.IN_DOUBT
 
 
+def test_a_refused_charge_is_not_taken_for_another_message(books: Books) -> None:
+    books.charge(S.REFUSED)
+    charge = books.charge(S.IN_DOUBT, at_us=NOON + HOUR_US)
+    books.row(Said.CHARGED, at_us=NOON + 2 * HOUR_US)
+    assert [line.charge for line in books.compare()] == [charge]
+
+
 def test_where_several_charges_fit_one_row_a_human_decides(books: Books) -> None:
     charges = [books.charge(S.NOT_CHARGED), books.charge(S.IN_DOUBT, at_us=NOON + HOUR_US)]
     books.row(Said.CHARGED, at_us=NOON + 2 * HOUR_US)
@@ -342,6 +367,23 @@ def test_where_each_of_several_charges_has_a_row_it_does_not_matter_which_is_who
         books.row(Said.CHARGED, at_us=NOON + hours * HOUR_US)
     books.apply()
     assert [books.state(charge) for charge in charges] == [S.CHARGED, S.CHARGED]
+
+
+def test_where_such_rows_do_not_all_say_the_same_a_human_decides(books: Books) -> None:
+    for hours in (0, 1):
+        books.charge(S.NOT_CHARGED if not hours else S.IN_DOUBT, at_us=NOON + hours * HOUR_US)
+    for said in (Said.CHARGED, Said.NOT_CHARGED):
+        books.row(said, at_us=NOON + 2 * HOUR_US)
+    before = books.states()
+    assert K.AMBIGUOUS in {line.kind for line in books.apply()}
+    assert books.states() == before
+
+
+def test_rows_stand_beside_charges_in_order_of_time_whatever_their_order_in_the_file(books: Books) -> None:
+    charges = [books.charge(S.NOT_CHARGED), books.charge(S.IN_DOUBT, at_us=NOON + 40 * HOUR_US)]
+    for hours in (41, 1):
+        books.row(Said.CHARGED, at_us=NOON + hours * HOUR_US)
+    assert [(line.charge, line.lines) for line in books.compare()] == [(charges[0], (3,)), (charges[1], (2,))]
 
 
 def test_two_rows_that_can_only_mean_one_charge_are_billed_twice(books: Books) -> None:
@@ -412,6 +454,28 @@ def test_the_later_charge_of_an_invoice_billed_twice_is_the_one_to_refund(books:
     ]
     assert (books.state(first), books.state(later)) == (S.CHARGED, S.REFUND_DUE)
     assert {line.kind for line in books.compare()} == {K.AGREED}
+
+
+def test_a_charge_that_the_report_does_not_have_does_not_make_another_one_twice(books: Books) -> None:
+    books.charge(S.CHARGED, message_id="A1", invoice="i")
+    second = books.charge(S.CHARGED, message_id="A2", invoice="i", at_us=NOON + HOUR_US)
+    books.row(Said.CHARGED, "A2")
+    assert {line.charge: line.kind for line in books.compare(MONTH)}[second] is K.AGREED
+
+
+def test_a_message_billed_twice_is_told_so_even_where_its_invoice_was_too(books: Books) -> None:
+    books.charge(S.CHARGED, message_id="A1", invoice="i")
+    books.charge(S.CHARGED, message_id="A2", invoice="i", at_us=NOON + HOUR_US)
+    for message_id in ("A1", "A2", "A2"):
+        books.row(Said.CHARGED, message_id)
+    assert [line.kind for line in books.compare()] == [K.AGREED, K.BILLED_TWICE]
+
+
+def test_no_refund_is_proposed_where_one_is_due_already(books: Books) -> None:
+    books.charge(S.REFUND_DUE, message_id="A1")
+    for _ in range(2):
+        books.row(Said.CHARGED, "A1")
+    assert one(books.compare()).refund == ()
 
 
 def test_the_reason_of_the_report_goes_to_the_bridge(books: Books) -> None:
@@ -525,22 +589,26 @@ def test_what_a_person_says_after_a_report_stands_against_that_report(books: Boo
 
 def test_a_charge_that_moved_since_the_comparison_is_judged_anew(books: Books) -> None:
     moved, settled = books.charge(message_id="A1"), books.charge(number=KARI)
+    answered = books.charge(kr=60)
     books.row(Said.CHARGED, "A1")
     lines = books.compare(MONTH)
-    books.connection.execute("UPDATE charges SET state = 'not_charged' WHERE id = ?", (moved,))
-    books.connection.execute("UPDATE charges SET state = 'charged' WHERE id = ?", (settled,))
-    apply(
-        books.connection,
-        lines,
-        books.report(),
-        who="Kari",
-        refunds=False,
-        gateway="smsd",
-        clock=books.clock,
-        ids=books.ids,
-    )
-    # billed is billed; what a receipt settled meanwhile is not missing any more
-    assert (books.state(moved), books.state(settled)) == (S.CHARGED, S.CHARGED)
+    for charge, state in ((moved, S.NOT_CHARGED), (settled, S.CHARGED), (answered, S.ACCEPTED)):
+        books.connection.execute("UPDATE charges SET state = ? WHERE id = ?", (state, charge))
+    books.carry_out(lines)
+    # billed is billed; of what has been heard of meanwhile, the report's silence says nothing
+    assert [books.state(each) for each in (moved, settled, answered)] == [S.CHARGED, S.CHARGED, S.ACCEPTED]
+
+
+def test_two_people_may_apply_what_they_compared_at_once(books: Books) -> None:
+    books.charge(S.INTENDED, message_id="A1")
+    books.charge(message_id="B1", number=KARI)
+    books.row(Said.CHARGED, "A1")
+    books.row(Said.CHARGED, "B1", number=KARI)
+    lines = books.compare()
+    assert len([line for line in books.carry_out(lines) if line.applied]) == 2
+    before = books.dump()
+    assert not any(line.applied for line in books.carry_out(lines))
+    assert books.dump() == before
 
 
 def test_a_fault_while_applying_leaves_everything_as_it_was(books: Books) -> None:
@@ -554,16 +622,7 @@ def test_a_fault_while_applying_leaves_everything_as_it_was(books: Books) -> Non
     )
     before = books.dump()
     with pytest.raises(sqlite3.IntegrityError, match="broken"):
-        apply(
-            books.connection,
-            lines,
-            books.report(),
-            who="Kari",
-            refunds=False,
-            gateway="smsd",
-            clock=books.clock,
-            ids=books.ids,
-        )
+        books.carry_out(lines)
     assert books.dump() == before
 
 

@@ -52,6 +52,7 @@ def make_gateway(
             reassembly_expiry_us=limits.reassembly_expiry_s * SECOND_US,
             guidance_every_us=limits.help_once_per_s * SECOND_US,
         ),
+        [each.org for each in settings.organisations],
     )
     return Gateway(
         name=settings.handoff.name,

@@ -359,6 +359,9 @@ class Gateway:
         if route is None:
             self._refuse(tx, plan, reply, _NO_ROUTE)
             return
+        if reply.org not in self._routes.short_codes:
+            self._refuse(tx, plan, reply, f"no organisation is named {reply.org!r}")
+            return
         reason = reply.values.get("reason", "")
         self._inbox.answer(
             plan,

@@ -6,7 +6,7 @@ the dialog. Segments are kept until their text is whole or has waited too long.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -74,6 +74,7 @@ class Inbox:
         sender: Sender,
         ids: Ids,
         limits: InboxLimits,
+        organisations: Sequence[str],
     ) -> None:
         self._codebooks = codebooks
         # the longest first: 20301 is itself where both 2030 and 20301 are configured
@@ -82,6 +83,7 @@ class Inbox:
         self._sender = sender
         self._ids = ids
         self._limits = limits
+        self._organisations = organisations
 
     def deliver(
         self,
@@ -275,6 +277,11 @@ class Inbox:
     # what texts ask for
 
     def _join(self, tx: Tx, plan: Plan, command: Joining, message: str, mo: Mo) -> bool:
+        if ("",) in tx.all(sql.STOPPED, (mo.number, command.org)):
+            # who wanted nothing from anybody now wants something from one
+            others = [org for org in self._organisations if org != command.org]
+            tx.run(sql.ADD_STOP, [(mo.number, org, plan.at_us) for org in others])
+            tx.run(sql.LIFT_STOP, [(mo.number, "")])
         tx.run(sql.LIFT_STOP, [(mo.number, command.org)])
         plan.handoff.append(
             Join(

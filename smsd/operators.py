@@ -211,7 +211,7 @@ class OperatorProfile:
             outcome = self._outcomes.get(f"{_word(receipt)}:{code}".casefold()) if code else None
             if outcome is not None:
                 return outcome
-        return None
+        return self._outcomes.get(_word(receipt).casefold())
 
     def _outcome(self, receipt: Receipt) -> str | None:
         stat = _word(receipt)

@@ -82,10 +82,6 @@ class Sender:
             charge=charge,
         )
         pieces = self.pieces(outgoing)
-        if price_ore and len(pieces) > 1:
-            raise PriceNotSendable(
-                f"operator {route.operator}: the premium text takes {len(pieces)} segments; one may be sent"
-            )
         plan.enqueued.extend(pieces)
         plan.rows.append(
             (
@@ -138,6 +134,10 @@ class Sender:
             method=profile.method,
             reference=int(outgoing.message[-4:], 16),
         )
+        if outgoing.price_ore and len(parts) > 1:
+            raise PriceNotSendable(
+                f"operator {profile.name}: the premium text takes {len(parts)} segments; one may be sent"
+            )
         echoes = profile.echoes(outgoing.echo)
         asked_for = outgoing.purpose == Purpose.SEND
         pieces = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from hostile_samples import PUBLISHED, deliver, pdu_of
@@ -24,25 +24,44 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 BIND_RESP = encode(p.BindResp(CommandId.BIND_TRANSCEIVER_RESP, "SMSC"), 1)
 
 
+class Crowd:
+    """Raw connections, all of them gone when the block ends."""
+
+    def __init__(self) -> None:
+        self._peers: list[Peer] = []
+
+    async def open(self, port: int) -> Peer:
+        self._peers.append(await asyncio.open_connection("127.0.0.1", port))
+        return self._peers[-1]
+
+    async def __aenter__(self) -> Crowd:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for _, writer in self._peers:
+            writer.transport.abort()
+        for _, writer in self._peers:
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+
 async def gone(peer: Peer) -> bytes:
     """Read until the other side closes; what came."""
-    reader, writer = peer
     try:
         async with asyncio.timeout(10):
-            read = await reader.read(-1)
+            return await peer[0].read(-1)
     except ConnectionError:
-        read = b""
-    writer.close()
-    return read
+        return b""
 
 
 # --- at a server
 
 
 async def test_a_server_takes_a_bind_and_messages_octet_by_octet() -> None:
-    async with Network() as network:
-        reader, writer = await asyncio.open_connection("127.0.0.1", network.server.port)
-        for octet in encode(BIND, 1) + encode(p.SubmitSm(short_message=b"hei"), 2) * 3:
+    async with Network() as network, Crowd() as crowd:
+        reader, writer = await crowd.open(network.server.port)
+        submits = [encode(p.SubmitSm(short_message=b"hei"), sequence) for sequence in (2, 3, 4)]
+        for octet in b"".join((encode(BIND, 1), *submits)):
             writer.write(bytes((octet,)))
             await writer.drain()
         found: list[object] = []
@@ -52,15 +71,15 @@ async def test_a_server_takes_a_bind_and_messages_octet_by_octet() -> None:
                 frames.feed(await reader.read(1))
                 found.extend(frames.frames())
         assert [frame.status for frame in found] == [0] * 4  # type: ignore[attr-defined]
-        writer.close()
 
 
 async def test_a_crowd_that_says_nothing_is_sent_away_and_disturbs_nobody() -> None:
     clock = SteppedClock()
-    async with Network(clock=clock, settings=quick(bind_timeout_s=30, enquire_link_s=None)) as network:
-        crowd = [await asyncio.open_connection("127.0.0.1", network.server.port) for _ in range(CROWD)]
+    settings = quick(bind_timeout_s=30, enquire_link_s=None)
+    async with Network(clock=clock, settings=settings) as network, Crowd() as crowd:
+        peers = [await crowd.open(network.server.port) for _ in range(CROWD)]
         half = encode(BIND, 1)
-        for number, (_, writer) in enumerate(crowd):
+        for number, (_, writer) in enumerate(peers):
             writer.write(half[: number % len(half)])
         link = await network.bound(enquire_link_s=None)
         assert link.submit(p.SubmitSm(short_message=b"hei"), "charge")
@@ -71,16 +90,16 @@ async def test_a_crowd_that_says_nothing_is_sent_away_and_disturbs_nobody() -> N
         clock.step(silent[0].wire, 31)
         for conn in silent[1:]:
             conn.wire.tick()
-        for peer in crowd:
+        for peer in peers:
             assert await gone(peer) == b""
         await network.smsc.until(lambda: len(network.server.connections) == 1)
         assert link.state is LinkState.BOUND
 
 
 async def test_connections_that_come_and_go_leave_nothing_behind() -> None:
-    async with Network() as network:
+    async with Network() as network, Crowd() as crowd:
         for number in range(CROWD):
-            _, writer = await asyncio.open_connection("127.0.0.1", network.server.port)
+            _, writer = await crowd.open(network.server.port)
             writer.write(encode(BIND, 1)[: number % 40])
             writer.transport.abort()
         link = await network.bound()
@@ -89,25 +108,24 @@ async def test_connections_that_come_and_go_leave_nothing_behind() -> None:
 
 
 async def test_a_crowd_with_wrong_passwords_gets_no_bind_and_the_account_keeps_its_own() -> None:
-    async with running(settings_of()) as simulator, bound(simulator.port) as esme:
+    async with running(settings_of()) as simulator, bound(simulator.port) as esme, Crowd() as crowd:
         wrong = encode(p.Bind(CommandId.BIND_TRANSCEIVER, "smsd", "guess"), 1)
-        crowd = [await asyncio.open_connection("127.0.0.1", simulator.port) for _ in range(CROWD)]
-        for _, writer in crowd:
-            writer.write(wrong * 5)
-        for reader, writer in crowd:
-            async with asyncio.timeout(10):
-                octets = await reader.readexactly(5 * 16)
-            assert int.from_bytes(octets[8:12], "big") == CommandStatus.ESME_RINVPASWD
-            writer.close()
+        peers = [await crowd.open(simulator.port) for _ in range(CROWD)]
+        for _ in range(5):
+            for _, writer in peers:
+                writer.write(wrong)
+            for reader, _ in peers:
+                octets = await asyncio.wait_for(reader.readexactly(16), 10)
+                assert int.from_bytes(octets[8:12], "big") == CommandStatus.ESME_RINVPASWD
         answer = await esme.send(premium())
         assert answer.status == 0
         assert len(simulator.smsc.binds) == 1
 
 
 async def test_what_brought_others_down_does_not_disturb_the_simulator() -> None:
-    async with running(settings_of()) as simulator, bound(simulator.port) as esme:
+    async with running(settings_of()) as simulator, bound(simulator.port) as esme, Crowd() as crowd:
         for case in PUBLISHED:
-            _, writer = peer = await asyncio.open_connection("127.0.0.1", simulator.port)
+            _, writer = peer = await crowd.open(simulator.port)
             writer.write(encode(p.Bind(CommandId.BIND_TRANSCEIVER, "smsd", "secret"), 1))
             writer.write(case.octets)
             writer.write_eof()
@@ -116,8 +134,8 @@ async def test_what_brought_others_down_does_not_disturb_the_simulator() -> None
 
 
 async def test_a_peer_that_never_reads_is_not_written_to_without_end() -> None:
-    async with Network() as network:
-        _, writer = await asyncio.open_connection("127.0.0.1", network.server.port)
+    async with Network() as network, Crowd() as crowd:
+        _, writer = await crowd.open(network.server.port)
         writer.write(encode(BIND, 1))
         ask = pdu_of(CommandId.ENQUIRE_LINK, b"")
         await network.smsc.until(lambda: network.smsc.conns)
@@ -129,7 +147,6 @@ async def test_a_peer_that_never_reads_is_not_written_to_without_end() -> None:
                 break
             await asyncio.sleep(0)
         assert session.waiting_octets < 1_000_000
-        writer.transport.abort()
 
 
 # --- at a link
@@ -139,32 +156,39 @@ async def test_a_peer_that_never_reads_is_not_written_to_without_end() -> None:
 async def smsc_of(*behaviours: Behaviour) -> AsyncIterator[tuple[Network, int]]:
     """A port where the first connections meet these behaviours, one each, and later ones a good SMSC."""
     left = list(behaviours)
-    async with Network() as network:
+    busy: set[asyncio.Task[None]] = set()
+    good = Network()
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        busy.add(task)
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
                 if left:
                     await left.pop(0)(reader, writer)
                 else:
-                    await _relay(reader, writer, network.server.port)
-            except ConnectionError:
-                pass
-            finally:
-                writer.close()
-
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        try:
-            yield network, server.sockets[0].getsockname()[1]
+                    await _relay(reader, writer, good.server.port)
         finally:
-            server.close()
+            writer.close()
+            busy.discard(task)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        async with good:
+            yield good, server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await asyncio.wait_for(asyncio.gather(*busy), 10)
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
     there, onward = await asyncio.open_connection("127.0.0.1", port)
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while octets := await source.read(65_536):
-            sink.write(octets)
+        with suppress(ConnectionError):
+            while octets := await source.read(65_536):
+                sink.write(octets)
         sink.close()
 
     await asyncio.gather(pump(reader, onward), pump(there, writer))

@@ -1,0 +1,243 @@
+"""What waits for an account's windows: lanes by urgency, in each the organisations in turn; changed only after a commit.
+
+Nothing is decided here. What is beyond the bounds of memory waits in the store and is read back in order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from enum import IntEnum
+from itertools import chain, islice
+from typing import Final, TypeAlias
+
+from foundation.contract import Purpose
+from smsd.pace import OrganisationRates, Pace
+from smsd.work import Outgoing, Piece, Stream, Tariff
+
+
+class Lane(IntEnum):
+    """How urgent an MT is: a lane is served only when those before it have nothing that may go."""
+
+    FIRST = 0
+    """Somebody waits with the phone in hand: premium messages, replies, one-time codes."""
+    PERSONAL = 1
+    """One person wrote to another."""
+    BULK = 2
+    """The same to many."""
+
+
+_LANES: Final = {
+    **dict.fromkeys(("code", "one-time-code", "otp", "login", "confirmation", "receipt"), Lane.FIRST),
+    **dict.fromkeys(("bulk", "broadcast", "campaign", "newsletter", "invitation", "reminder"), Lane.BULK),
+}
+
+Waiting: TypeAlias = "list[list[tuple[Stream, Iterator[Piece]]]]"
+
+
+def lane_of(purpose: Purpose, said: str = "") -> Lane:
+    """The lane of an MT: by its purpose, and of a `send` by the purpose that the bridge gave."""
+    if purpose is not Purpose.SEND:
+        return Lane.FIRST
+    return _LANES.get(said.casefold().replace("_", "-"), Lane.PERSONAL)
+
+
+def stream_of(outgoing: Outgoing) -> Stream:
+    """Where it waits: in order with those of the same lane, organisation and bind."""
+    return (outgoing.lane, outgoing.org, outgoing.bind)
+
+
+class _LaneQueue:
+    """One lane: its streams in the order of their turns; `behind`: the store holds more, after `last_read`."""
+
+    __slots__ = ("behind", "count", "last_read", "streams")
+
+    def __init__(self) -> None:
+        self.behind = False
+        self.last_read = ""
+        self.count = 0
+        self.streams: dict[Stream, deque[Piece]] = {}
+
+    def append(self, piece: Piece) -> None:
+        """At the end of its stream."""
+        stream = stream_of(piece.outgoing)
+        pieces = self.streams.get(stream)
+        if pieces is None:
+            pieces = self.streams[stream] = deque()
+        pieces.append(piece)
+        self.count += 1
+
+    def prepend(self, piece: Piece) -> None:
+        """At the head of its stream, whose turn is next."""
+        stream = stream_of(piece.outgoing)
+        pieces = self.streams.pop(stream, None) or deque()
+        pieces.appendleft(piece)
+        self.streams = {stream: pieces, **self.streams}
+        self.count += 1
+
+    def take(self, stream: Stream, number: int) -> None:
+        """Drop so many from a stream's head; its next turn comes after all others'."""
+        pieces = self.streams.pop(stream)
+        for _ in range(number):
+            pieces.popleft()
+        self.count -= number
+        if pieces:
+            self.streams[stream] = pieces
+
+
+class OperatorQueue:
+    """What waits for one account. `limit` bounds what each lane has in memory."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        limit: int,
+        rate: float,
+        pause_s: float,
+        recover_s: float = 20.0,
+        rates: OrganisationRates | None = None,
+    ) -> None:
+        self.name = name
+        self.limit = limit
+        self.pace = Pace(rate=rate, pause_s=pause_s, recover_s=recover_s)
+        self.rates = rates or OrganisationRates()
+        self.held: dict[Tariff, deque[Piece]] = {}
+        self._lanes = tuple(_LaneQueue() for _ in Lane)
+        self._stalled_until = 0.0
+
+    def use(self, *, limit: int, rate: float, pause_s: float, recover_s: float) -> None:
+        """Take new settings; see `Pace.use`."""
+        self.limit = limit
+        self.pace.use(rate=rate, pause_s=pause_s, recover_s=recover_s)
+
+    def __len__(self) -> int:
+        return sum(lane.count for lane in self._lanes)
+
+    def in_lane(self, lane: Lane) -> int:
+        """submit_sm of a lane that are in memory."""
+        return self._lanes[lane].count
+
+    # what a transaction reads
+
+    def waiting(self, fresh: Iterable[Piece] = (), taken: Mapping[Stream, int] | None = None) -> Waiting:
+        """Lane by lane, each stream with its pieces as they will stand once `taken` are gone from the heads
+        and `fresh` are at the ends."""
+        gone = taken or {}
+        added: dict[Stream, list[Piece]] = {}
+        for piece in fresh:
+            stream = stream_of(piece.outgoing)
+            if not self._lanes[stream[0]].behind:
+                added.setdefault(stream, []).append(piece)
+        found: Waiting = []
+        for number, lane in enumerate(self._lanes):
+            rows: list[tuple[Stream, Iterator[Piece]]] = []
+            for stream, pieces in lane.streams.items():
+                rest = chain(pieces, added.pop(stream, ()))
+                rows.append((stream, islice(rest, gone[stream], None) if stream in gone else rest))
+            for stream in [each for each in added if each[0] == number]:
+                rows.append((stream, islice(added.pop(stream), gone.get(stream, 0), None)))
+            if rows:
+                found.append(rows)
+        return found
+
+    # what happens after a commit
+
+    def apply(
+        self, enqueued: list[Piece], taken: Mapping[Stream, int], retaken: list[Piece], spent: int
+    ) -> None:
+        """Make a committed plan true: add at the ends, take from the heads, put back at the heads.
+
+        Where the store holds older ones of a lane that are not in memory, its new ones wait there too.
+        """
+        behind = [lane.behind for lane in self._lanes]
+        for piece in enqueued:
+            number = piece.outgoing.lane
+            if not behind[number]:
+                lane = self._lanes[number]
+                lane.append(piece)
+                lane.last_read = piece.outgoing.message
+                lane.behind = lane.count > self.limit
+        for stream, number in taken.items():
+            self._lanes[stream[0]].take(stream, number)
+        for piece in reversed(retaken):
+            self._lanes[piece.outgoing.lane].prepend(piece)
+        if retaken:
+            self._stalled_until = 0.0
+        self.pace.spend(spent)
+
+    def hold(self, piece: Piece) -> None:
+        """Keep a charge aside until its tariff is free again."""
+        outgoing = piece.outgoing
+        tariff = (outgoing.number, outgoing.short_code, outgoing.price_ore)
+        waiting = [*self.held.get(tariff, ()), piece]
+        self.held[tariff] = deque(sorted(waiting, key=lambda each: each.outgoing.message))
+
+    def release(self, tariff: Tariff) -> None:
+        """A charge of this tariff ended: the next one that waits for it goes to the head."""
+        waiting = self.held.get(tariff)
+        if not waiting:
+            return
+        piece = waiting.popleft()
+        self._lanes[piece.outgoing.lane].prepend(piece)
+        self._stalled_until = 0.0
+        if not waiting:
+            del self.held[tariff]
+
+    def retry_held(self) -> None:
+        """Let the first charge of every tariff try again: a command beside the daemon may have ended what
+        held it.
+        """
+        for tariff in list(self.held):
+            self.release(tariff)
+
+    def forget_held(self, now_us: int) -> None:
+        """Drop charges kept aside whose time to start is over; the store has settled them."""
+        for tariff, waiting in list(self.held.items()):
+            kept = deque(piece for piece in waiting if piece.outgoing.expires_us > now_us)
+            if kept:
+                self.held[tariff] = kept
+            else:
+                del self.held[tariff]
+
+    # what waits in the store
+
+    def fall_behind(self) -> None:
+        """Memory is empty: all that waits is in the store."""
+        for lane in self._lanes:
+            lane.behind = True
+
+    @property
+    def behind(self) -> bool:
+        """Whether the store holds any that memory has not."""
+        return any(lane.behind for lane in self._lanes)
+
+    def to_read(self, most: int) -> tuple[Lane, str] | None:
+        """A lane of which the store holds more, with at most so many in memory, and after which message."""
+        for number, lane in enumerate(self._lanes):
+            if lane.behind and lane.count <= most:
+                return Lane(number), lane.last_read
+        return None
+
+    def refill(self, lane: Lane, pieces: list[Piece], *, last: str, more: bool) -> None:
+        """Add what was read back from the store, up to message `last`; `more`: it holds still more."""
+        here = self._lanes[lane]
+        for piece in pieces:
+            here.append(piece)
+        here.behind = more
+        here.last_read = last
+        self._stalled_until = 0.0
+
+    # when it is no use to look again
+
+    def stall(self, until: float) -> None:
+        """Of what waits nothing may go before this time (monotonic) unless something comes; 0: it may."""
+        self._stalled_until = until
+
+    def wakes_at(self, now: float) -> float:
+        """When something may go, as far as the account is concerned."""
+        return max(self._stalled_until, self.pace.next_permit(now))
+
+    def may_send(self, now: float) -> bool:
+        """Whether a dispatch now could find something."""
+        return now >= self._stalled_until and len(self) > 0 and self.pace.permits(now) > 0

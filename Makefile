@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 CONFIG ?= config/smsd.toml
 WORKERS ?= 2
 TESTS ?= tests
+SECONDS ?= 60
+ONLY ?= pdu stream session receipt segments text command trace
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--allow-unsafe --build-deps-for editable --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	--resolver backtracking $(if $(UPGRADE),--upgrade)
@@ -60,6 +62,17 @@ demo: setup ## one run through joining, paying and what goes wrong, told step by
 test: setup ## every test; ends with those left out, and why. REQUIRE_REAL=1 leaves none out
 	@$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
 
+# what npm leaves behind once it is done
+STRANGERS := tests/interop/node/node_modules/.package-lock.json
+
+.PHONY: strangers
+strangers: $(STRANGERS) ## the npm package that tests/interop talks to; needs npm
+
+$(STRANGERS): tests/interop/node/package.json tests/interop/node/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing (Debian: apt install npm)" >&2; exit 1; }
+	@npm --prefix tests/interop/node --silent ci
+	@touch $@
+
 .PHONY: check
 check: setup format-check lint types imports asyncapi ## format, lint, types, import arrows, the contract's description
 
@@ -92,6 +105,17 @@ asyncapi: setup
 simulate: setup ## the simulated world with faults; SEED=n repeats one run exactly
 	@$(BIN)/python -m pytest $(if $(SEED),--seed $(SEED)) tests/simulation
 
+.PHONY: fuzz
+fuzz: setup ## hostile octets at every parser, SECONDS=60 each; ONLY="pdu text" for some. Needs atheris
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || { echo "atheris is missing; run: $(BIN)/pip install -e '.[fuzz]'" >&2; \
+	exit 1; }
+	@mkdir -p var/fuzz
+	@for name in $(ONLY); do \
+		$(BIN)/python tests/fuzz/fuzz_$$name.py -max_total_time=$(SECONDS) >var/fuzz/$$name.txt 2>&1 \
+			|| { tail -n 40 var/fuzz/$$name.txt >&2; exit 1; }; \
+		echo "$$name: $$(sed -n 's/^stat::number_of_executed_units: *//p' var/fuzz/$$name.txt) executions, no fault"; \
+	done
+
 .PHONY: bench
 bench: setup ## every benchmark
 	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each"; done
@@ -104,5 +128,5 @@ lock: $(VENV)/.made ## write the lock files anew; UPGRADE=1 takes the newest ver
 
 .PHONY: clean
 clean: ## away with .venv and all caches; stores in var/ stay
-	@rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@rm -rf $(VENV) tests/interop/node/node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

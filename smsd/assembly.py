@@ -13,19 +13,40 @@ from smsd.gateway import Gateway, RouteTable
 from smsd.housekeeping import Keeping
 from smsd.inbox import Inbox, InboxLimits
 from smsd.operators import OperatorProfile
-from smsd.outbox import OperatorQueue, Sender
+from smsd.outbox import Sender
+from smsd.pace import OrganisationRates
+from smsd.queues import OperatorQueue
 from smsd.replies import Replies
 from smsd.settings import Settings
 
 
 def make_queues(settings: Settings) -> dict[str, OperatorQueue]:
-    """A queue for each account."""
+    """A queue for each account; organisations have their rates over all of them."""
+    rates = OrganisationRates(settings.limits.rate_per_organisation)
     return {
         each.name: OperatorQueue(
-            each.name, limit=settings.limits.mt_queue, rate=each.rate, pause_s=each.throttle_pause_s
+            each.name,
+            limit=settings.limits.mt_queue,
+            rate=each.rate,
+            pause_s=each.throttle_pause_s,
+            recover_s=each.throttle_recover_s,
+            rates=rates,
         )
         for each in settings.operators
     }
+
+
+def use_settings(queues: Mapping[str, OperatorQueue], settings: Settings) -> None:
+    """Queues that live on take new settings."""
+    for each in settings.operators:
+        queue = queues[each.name]
+        queue.rates.rate = settings.limits.rate_per_organisation
+        queue.use(
+            limit=settings.limits.mt_queue,
+            rate=each.rate,
+            pause_s=each.throttle_pause_s,
+            recover_s=each.throttle_recover_s,
+        )
 
 
 def make_gateway(
@@ -71,6 +92,7 @@ def make_gateway(
         queues=queues,
         ids=ids,
         clock=clock,
+        send_expiry_us=limits.send_expiry_s * SECOND_US,
     )
 
 

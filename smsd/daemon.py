@@ -30,7 +30,7 @@ from foundation.mailbox import Carrier, Outbox
 from foundation.settings import ConfigurationError
 from foundation.store import Runner, Store, StoreFailed, open_sqlite
 from foundation.systemd import Notifier
-from smsd.assembly import make_gateway, make_keeping, make_queues
+from smsd.assembly import make_gateway, make_keeping, make_queues, use_settings
 from smsd.binds import Tracing, bind_gauges, look, watching
 from smsd.engine import Engine, EngineLimits
 from smsd.housekeeping import Housekeeping
@@ -234,10 +234,7 @@ class Daemon:
 
     def _take(self, new: Settings, engine: Engine, housekeeping: Housekeeping) -> None:
         self.settings = new
-        for operator in new.operators:
-            self._queues[operator.name].use(
-                limit=new.limits.mt_queue, rate=operator.rate, pause_s=operator.throttle_pause_s
-            )
+        use_settings(self._queues, new)
         engine.limits = EngineLimits(waiting=new.limits.mo_queue)
         housekeeping.keeping = make_keeping(new)
         logs.configure(new.log.level, new.log.format)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 import msgspec
@@ -22,8 +23,9 @@ from foundation.mailbox import BRIDGE, Outbox
 from foundation.store import Store, StoreFailed
 from smsd.gateway import Gateway
 from smsd.inbox import TAIL_US
+from smsd.links import BindLog
 from smsd.metrics import Metrics
-from smsd.outbox import OperatorQueue
+from smsd.queues import OperatorQueue
 from smsd.smpp.link import Answer, AnswerKind, Link, LinkState
 from smsd.smpp.pdu import Frame
 from smsd.smpp.session import GOODBYE
@@ -78,6 +80,7 @@ class Engine:
         self._inputs: deque[Input] = deque()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._bind_log = BindLog()
         self._outbox = Outbox()
         self._last_seq = 0
         self._looked = False
@@ -120,7 +123,9 @@ class Engine:
             self._last_mo.pop(connection, None)
             if detail == GOODBYE:
                 self._ended_well.append(connection)
-        log.info("bind.state", link=link.name, state=str(state), detail=detail)
+        if link in self._operator_of:
+            self._queues[self._operator_of[link]].stall(0.0)
+        self._bind_log.tell(link.name, state, detail)
         self._wake.set()
 
     def on_requests(self, link: Link, frames: list[Frame]) -> None:
@@ -248,7 +253,7 @@ class Engine:
     def _recover(self, tx: Any) -> None:
         plan = self._gateway.recover(tx)
         for queue in self._queues.values():
-            queue.behind = True
+            queue.fall_behind()
         # told after the commit by the first turn: the courier reads the outbox when it starts
         for event, fields in plan.alarms:
             log.warning(event, **fields)
@@ -287,27 +292,34 @@ class Engine:
 
     def _move(self, plan: Plan) -> None:
         """Make the queues what the committed plan says."""
+        now = self._clock.monotonic()
         for outgoing in plan.unanswered:
             outgoing.attempts += 1
         for name, queue in self._queues.items():
             enqueued = _of(plan.enqueued, name)
             retaken = _of(plan.retaken, name)
-            taken = plan.taken.get(name, 0)
+            taken = plan.taken.get(name, {})
+            stalled_us = plan.stalled.get(name, 0)
+            wait_s = inf if stalled_us is None else (stalled_us - plan.at_us) / SECOND_US
+            queue.stall(now + wait_s if stalled_us != 0 else 0.0)
             if enqueued or retaken or taken:
                 spent = sum(piece.outgoing.operator == name for _, piece in plan.submits)
                 queue.apply(enqueued, taken, retaken, spent)
+        for org, spent in plan.spent.items():
+            next(iter(self._queues.values())).rates.spend(org, spent, plan.at_us)
         for piece in plan.held:
             self._queues[piece.outgoing.operator].hold(piece)
         for tariff in plan.released:
             for queue in self._queues.values():
                 queue.release(tariff)
-        now = self._clock.monotonic()
         for name in plan.paused:
-            pause_s = self._queues[name].pause(now)
-            log.warning("account.paused", operator=name, pause_s=pause_s)
+            pause_s = self._queues[name].pace.pause(now)
+            log.warning("account.paused", operator=name, pause_s=round(pause_s, 3))
+        for name, level in plan.congestion.items():
+            self._queues[name].pace.hint(level, now)
         for key in plan.counts:
             if key[0] == "answers" and key[2] == "accepted" and key[1] not in plan.paused:
-                self._queues[key[1]].went_well()
+                self._queues[key[1]].pace.went_well(now)
 
     # room
 
@@ -317,14 +329,11 @@ class Engine:
         now = self._clock.monotonic()
         rooms = {}
         for name, queue in self._queues.items():
-            permits = queue.permits(now)
-            links = []
-            for link in self._links[name]:
-                room = min(link.room, permits) if link.can_submit else 0
-                if room > 0:
-                    links.append((link, room))
-                    permits -= room
-            if links:
+            queue.allowed = queue.pace.permits(now)
+            if not queue.allowed:
+                continue
+            links = [(link, link.room) for link in self._links[name] if link.can_submit]
+            if any(room for _, room in links):
                 rooms[name] = links
         return rooms
 
@@ -333,33 +342,33 @@ class Engine:
             return False
         now = self._clock.monotonic()
         return any(
-            len(queue)
-            and queue.permits(now)
-            and any(link.can_submit and link.room for link in self._links[name])
+            queue.may_send(now) and any(link.can_submit and link.room for link in self._links[name])
             for name, queue in self._queues.items()
         )
 
     def _wait_for_permit(self) -> None:
         now = self._clock.monotonic()
         waits = [
-            queue.next_permit(now) - now
+            queue.wakes_at(now) - now
             for name, queue in self._queues.items()
             if len(queue) and any(link.can_submit and link.room for link in self._links[name])
         ]
-        if waits and self._sending:
+        if waits and self._sending and min(waits) < self.limits.tick_s:
+            # beyond that the tick comes first
             asyncio.get_running_loop().call_later(max(0.001, min(waits)), self._wake.set)
 
     async def _read_back(self) -> None:
         for name, queue in self._queues.items():
-            if not queue.behind or len(queue) > self.limits.read_back // 2:
-                continue
             most = self.limits.read_back
-            after = queue.last_read
-            found = await self._until_stored(
-                lambda tx, name=name, after=after, most=most: self._gateway.read_queue(tx, name, after, most)
-            )
-            queue.refill(found.pieces, last=found.last, more=found.more)
-            self._apply(found.plan)
+            while (wanted := queue.to_read(most // 2)) is not None:
+                lane, after = wanted
+                found = await self._until_stored(
+                    lambda tx, name=name, lane=lane, after=after, most=most: self._gateway.read_queue(
+                        tx, name, lane, after, most
+                    )
+                )
+                queue.refill(lane, found.pieces, last=found.last, more=found.more)
+                self._apply(found.plan)
 
     async def _look_for_parcels(self) -> None:
         """Offer parcels that a command of a system operator put into the outbox beside us."""

@@ -37,13 +37,15 @@ from smsd.charging.correlation import Correlation
 from smsd.charging.desk import ChargeRow, Desk
 from smsd.charging.states import ChargeState, Evidence, Verdict
 from smsd.inbox import Inbox
+from smsd.links import pair_of
 from smsd.operators import OperatorProfile, PriceNotSendable
-from smsd.outbox import REPLY_EXPIRY_US, OperatorQueue, Route, Sender
+from smsd.outbox import REPLY_EXPIRY_US, Route, Sender
+from smsd.queues import Lane, OperatorQueue, lane_of
 from smsd.replies import Replies, UnknownReply
 from smsd.smpp.alphabet import NotEncodable
 from smsd.smpp.faults import UnencodablePduError
 from smsd.smpp.link import Answer, AnswerKind, Link
-from smsd.smpp.pdu import DataSm, DeliverSm, Tlv
+from smsd.smpp.pdu import DataSm, DeliverSm, Tag, Tlv, read_int
 from smsd.smpp.receipt import read_receipt
 from smsd.smpp.segments import TooManySegments
 from smsd.store import statements as sql
@@ -94,6 +96,7 @@ class Gateway:
         queues: Mapping[str, OperatorQueue],
         ids: Ids,
         clock: Clock,
+        send_expiry_us: int = REPLY_EXPIRY_US,
     ) -> None:
         self.name = name
         self._profiles = profiles
@@ -106,6 +109,7 @@ class Gateway:
         self._queues = queues
         self._ids = ids
         self._clock = clock
+        self._send_expiry_us = send_expiry_us
         self._parcels_in = ParcelInbox()
         self._parcels_out = ParcelOutbox()
         self._bridge_handlers = {
@@ -141,6 +145,8 @@ class Gateway:
                 plan.alive = [(*quiet, plan.at_us) for quiet in item.quiet]
                 self._inbox.expire(tx, plan)
                 self._overdue(tx, plan)
+                for queue in self._queues.values():
+                    self._sender.expire(plan, queue)
         self._write(tx, plan)
         for operator, links in rooms.items():
             fresh = [piece for piece in plan.enqueued if piece.outgoing.operator == operator]
@@ -155,6 +161,11 @@ class Gateway:
         unknown ids may be theirs.
         """
         plan = Plan(self._clock.now_us())
+        for charge in self._desk.in_state(tx, ChargeState.IN_DOUBT):
+            # the process may have died between the commit and the alarm
+            plan.alarms.append(
+                ("charge.in_doubt", {"charge": charge.id, "conversation": charge.conversation})
+            )
         for charge in self._desk.in_state(tx, ChargeState.SENDING):
             self._desk.apply(tx, plan, charge, Evidence.NO_ANSWER, detail="restart")
             self._sender.tell(plan, charge.conversation, charge.message, MessageFate.IN_DOUBT)
@@ -166,17 +177,17 @@ class Gateway:
         self._finish(tx, plan)
         return plan
 
-    def read_queue(self, tx: Tx, operator: str, after: str, most: int) -> ReadBack:
-        """The next messages that wait for an operator in the store, as submit_sm.
+    def read_queue(self, tx: Tx, operator: str, lane: Lane, after: str, most: int) -> ReadBack:
+        """The next messages of a lane that wait for an operator in the store, as submit_sm.
 
         What the settings of today cannot send any more is settled as refused.
         """
         plan = Plan(self._clock.now_us())
         pieces: list[Piece] = []
-        rows = tx.all(sql.WAITING, (operator, after, most))
+        rows = tx.all(sql.WAITING, (operator, int(lane), after, most))
         for row in rows:
             try:
-                pieces += self._sender.read_back((*row, operator))
+                pieces += self._sender.read_back(row, operator, lane)
             except _REFUSED_TEXT as error:
                 message, conversation, charge = row[0], row[1], row[12]
                 found = self._desk.find(tx, charge) if charge else None
@@ -232,6 +243,7 @@ class Gateway:
             plan.count("mo_again", profile.name)
             return
         seen.add(same)
+        plan.binds[item.connection] = pair_of(item.link.name)
         self._inbox.deliver(tx, plan, profile, pdu, item.connection, opened.get(item.connection, 0))
 
     def _ends(self, pdu: DeliverSm | DataSm) -> tuple[str, str]:
@@ -248,6 +260,9 @@ class Gateway:
         outgoing = piece.outgoing
         profile = self._profiles[outgoing.operator]
         if answer.kind in (AnswerKind.ANSWERED, AnswerKind.LATE):
+            if answer.tlvs:
+                level = read_int(answer.tlvs, Tag.CONGESTION_STATE) or 0
+                plan.congestion[profile.name] = max(level, plan.congestion.get(profile.name, 0))
             verdict, reason = profile.answer(answer.status)
             plan.count("answers", outgoing.operator, verdict)
             if verdict == "accepted":
@@ -261,6 +276,9 @@ class Gateway:
             elif verdict == "later":
                 plan.retaken.append(piece)
             else:
+                if verdict == "unclear" and piece.pdu.registered_delivery:
+                    # the SMSC may have it all the same: a receipt with an unknown id may be its
+                    self._correlation.stray(tx, plan, outgoing.operator, outgoing.message)
                 self._give_up(plan, outgoing, MessageFate.REFUSED, reason)
             if verdict == "later":
                 plan.paused.add(outgoing.operator)
@@ -348,7 +366,7 @@ class Gateway:
         """Back the way the MO came; else the way the number last wrote; else the organisation's first."""
         found = tx.one(sql.ROUTE_OF, (conversation,)) or tx.one(sql.LAST_ROUTE, (number,))
         if found and found[0] in self._profiles and found[1]:
-            return Route(found[0], found[1], found[2] or found[1], found[3])
+            return Route(found[0], found[1], found[2] or found[1], found[3], found[4])
         for code in self._routes.short_codes.get(org, ()):
             for operator in self._routes.operators.get(code, ()):
                 return Route(operator, code, code)
@@ -388,8 +406,9 @@ class Gateway:
             number=send.recipient,
             text=send.text,
             purpose=Purpose.SEND,
-            expires_us=plan.at_us + REPLY_EXPIRY_US,
+            expires_us=plan.at_us + self._send_expiry_us,
             source=send.id,
+            lane=lane_of(Purpose.SEND, send.purpose),
         )
         if tx.one(sql.STOPPED, (send.recipient, send.org)):
             plan.over.append(plan.enqueued[-1].outgoing)

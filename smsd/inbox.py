@@ -123,7 +123,7 @@ class Inbox:
             return
         code = self.short_code(mo.address)
         message = self._ids.new()
-        route = Route(mo.operator, code, mo.address, mo.echo)
+        route = Route(mo.operator, code, mo.address, mo.echo, plan.binds.get(mo.connection, ""))
         command = self._codebooks[code].read(mo.text) if code else Unknown()
         org = getattr(command, "org", "")
         plan.count("mo", mo.operator, type(command).__name__)
@@ -150,6 +150,8 @@ class Inbox:
                 "",
                 mo.connection,
                 mo.echo,
+                route.bind,
+                0,
             )
         )
         plan.handoff.append(
@@ -266,13 +268,15 @@ class Inbox:
         """Whether an SMSC repeats what it gave us on a bind whose end may have swallowed our answer.
 
         What came on a bind that still lives was answered there: that is a person who texts the same again.
+        Yet a bind may have ended without our knowing: what came a moment ago counts as repeated anyhow.
         """
+        since = plan.at_us - TAIL_US
         after = uuid7_floor(plan.at_us - _LOOK_BACK_US)
         found = tx.all(
             sql.SAME_MO,
             (mo.number, after, mo.operator, mo.address, mo.text, mo.connection, TAIL_US),
         )
-        return any(connection not in plan.live for (connection,) in found)
+        return any(connection not in plan.live or at_us > since for connection, at_us in found)
 
     # what texts ask for
 

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from foundation.clock import SECOND_US
 from foundation.contract import MessageFate, Reason
 from smsd.charging.states import Evidence
 from smsd.settings_operators import Operator
@@ -66,6 +67,8 @@ class OperatorProfile:
         self.ids = IdForm(settings.message_id)
         self.echoed = frozenset(settings.echo_tlvs)
         self.charges = settings.can_charge
+        self.same_bind = settings.reply_on_same_bind
+        self.same_bind_wait_us = int(settings.same_bind_wait_s * SECOND_US)
         seconds = settings.validity_s
         days, rest = divmod(seconds, 86_400)
         hours, rest = divmod(rest, 3600)

@@ -1,7 +1,6 @@
-"""MT out: texts made into messages and submit_sm, and the queue they wait in for an operator's window.
+"""MT out: texts made into messages and submit_sm, and those picked that may go now.
 
-What is decided inside a transaction (`Sender`) is apart from what is remembered between transactions
-(`OperatorQueue`): the latter changes only after a commit.
+All of it is decided inside a transaction; what is remembered in between is `smsd.queues`'.
 """
 
 from __future__ import annotations
@@ -17,20 +16,24 @@ from foundation.ids import Ids
 from foundation.store import Row, Tx
 from smsd.charging.desk import Desk
 from smsd.charging.states import ChargeState, Evidence
+from smsd.links import pair_of
 from smsd.operators import OperatorProfile, PriceNotSendable
+from smsd.queues import Lane, OperatorQueue
 from smsd.smpp.codec import encode
 from smsd.smpp.link import Link
 from smsd.smpp.segments import split
-from smsd.work import FINAL_FATES, Outgoing, Piece, Plan, Tariff
+from smsd.work import FINAL_FATES, Outgoing, Piece, Plan
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
-    """The way to a phone: the account, the short code, the number it sees, the TLVs to repeat."""
+    """The way to a phone: the account, the short code, the number it sees, the TLVs to repeat, and the
+    pair of links its MO came on."""
 
     operator: str
     short_code: str
     address: str
     echo: bytes = b""
+    bind: str = ""
 
 
 class Sender:
@@ -56,6 +59,7 @@ class Sender:
         price_ore: int = 0,
         source: str = "",
         charge: str = "",
+        lane: Lane = Lane.FIRST,
     ) -> None:
         """Write an MT, tell the dialog of it, and put it at the end of its operator's queue.
 
@@ -80,6 +84,9 @@ class Sender:
             source=source,
             echo=route.echo,
             charge=charge,
+            org=org,
+            lane=lane,
+            bind=route.bind if self._profiles[route.operator].same_bind else "",
         )
         pieces = self.pieces(outgoing)
         plan.enqueued.extend(pieces)
@@ -105,6 +112,8 @@ class Sender:
                 source,
                 "",
                 route.echo,
+                route.bind,
+                lane,
             )
         )
         plan.handoff.append(
@@ -163,7 +172,7 @@ class Sender:
             encode(piece.pdu, 1)
         return pieces
 
-    def read_back(self, row: Row) -> list[Piece]:
+    def read_back(self, row: Row, operator: str, lane: Lane) -> list[Piece]:
         """The submit_sm of an MT that waits in the store (a row of `WAITING`)."""
         (
             message,
@@ -178,8 +187,10 @@ class Sender:
             expires,
             source,
             echo,
-        ) = row[:12]
-        operator, charge = row[13], row[12] or ""
+            charge,
+            org,
+            bind,
+        ) = row
         return self.pieces(
             Outgoing(
                 message=message,
@@ -195,7 +206,10 @@ class Sender:
                 expires_us=expires,
                 source=source,
                 echo=echo,
-                charge=charge,
+                charge=charge or "",
+                org=org,
+                lane=lane,
+                bind=bind if self._profiles[operator].same_bind else "",
             )
         )
 
@@ -230,29 +244,99 @@ class Sender:
                 )
             )
 
+    def expire(self, plan: Plan, queue: OperatorQueue) -> None:
+        """Give up what waited too long, whether or not there is a way to send; charges have their own end."""
+        over = {id(outgoing) for outgoing in plan.over}
+        taken = plan.taken.get(queue.name, {})
+        for lane in queue.waiting((), taken):
+            for stream, pieces in lane:
+                for piece in pieces:
+                    outgoing = piece.outgoing
+                    ended = outgoing.over or id(outgoing) in over
+                    if not ended and (outgoing.charge or outgoing.expires_us > plan.at_us):
+                        break
+                    taken[stream] = taken.get(stream, 0) + 1
+                    if not ended:
+                        over.add(id(outgoing))
+                        plan.over.append(outgoing)
+                        self.end(plan, outgoing, MessageFate.EXPIRED)
+        if taken:
+            plan.taken[queue.name] = taken
+
     def dispatch(
         self, tx: Tx, plan: Plan, queue: OperatorQueue, fresh: Iterable[Piece], rooms: list[tuple[Link, int]]
     ) -> None:
-        """Take from the head of a queue what the links have room for; charges go to `sending` first.
+        """Take from a queue what the links have room for; charges go to `sending` first.
 
-        `rooms` holds each link with how many submit_sm it may take now.
+        Lane by lane, in each one of every organisation in turn. `rooms` holds each link that is up with how
+        many submit_sm it may take now.
         """
         free = {link: room for link, room in rooms if room > 0}
-        taken = 0
         over = {id(outgoing) for outgoing in plan.over}
-        for piece in queue.then(fresh):
-            if not free:
-                break
-            taken += 1
-            if piece.outgoing.over or id(piece.outgoing) in over or not self._may_go(tx, plan, piece):
-                continue
-            link = max(free, key=free.__getitem__)
-            plan.submits.append((link, piece))
-            free[link] -= 1
-            if not free[link]:
-                del free[link]
+        taken = plan.taken.get(queue.name, {})
+        waits: list[int | None] = []
+        allowed = sum(free.values()) if queue.allowed is None else queue.allowed
+        for lane in queue.waiting(fresh, taken):
+            ring = deque(lane)
+            while ring and free and allowed > 0:
+                stream, pieces = ring.popleft()
+                piece = next(pieces, None)
+                if piece is None:
+                    continue
+                outgoing = piece.outgoing
+                if outgoing.over or id(outgoing) in over:
+                    link = None
+                else:
+                    link, may, wait_us = self._way(plan, queue, outgoing, free, rooms)
+                    if not may:
+                        waits.append(wait_us)
+                        continue
+                taken[stream] = taken.pop(stream, 0) + 1
+                ring.append((stream, pieces))
+                if link is None or not self._may_go(tx, plan, piece):
+                    continue
+                plan.submits.append((link, piece))
+                if queue.rates.limited:
+                    plan.spent[outgoing.org] = plan.spent.get(outgoing.org, 0) + 1
+                allowed -= 1
+                free[link] -= 1
+                if not free[link]:
+                    del free[link]
         if taken:
             plan.taken[queue.name] = taken
+        known = [wait for wait in waits if wait is not None]
+        plan.stalled[queue.name] = 0 if not waits or not free or allowed <= 0 else min(known, default=None)
+
+    def _way(
+        self,
+        plan: Plan,
+        queue: OperatorQueue,
+        outgoing: Outgoing,
+        free: Mapping[Link, int],
+        rooms: list[tuple[Link, int]],
+    ) -> tuple[Link | None, bool, int | None]:
+        """The link for an MT and whether it may go now; else when to look again (UTC µs), if that is known.
+
+        One that must go by its MO's bind waits for it while it is up, however full; where it is down, for
+        `same_bind_wait_s` of its own age. Then any will do.
+        """
+        links = free
+        if outgoing.bind:
+            own = {link: room for link, room in free.items() if pair_of(link.name) == outgoing.bind}
+            if own:
+                links = own
+            elif any(pair_of(link.name) == outgoing.bind for link, _ in rooms):
+                return None, False, None
+            else:
+                until_us = outgoing.at_us + self._profiles[outgoing.operator].same_bind_wait_us
+                if plan.at_us < until_us:
+                    return None, False, until_us
+        rates = queue.rates
+        if rates.limited:
+            spent = plan.spent.get(outgoing.org, 0)
+            if rates.left(outgoing.org, plan.at_us) - spent < 1:
+                return None, False, rates.next_us(outgoing.org, plan.at_us, spent)
+        return max(links, key=links.__getitem__), True, None
 
     def _may_go(self, tx: Tx, plan: Plan, piece: Piece) -> bool:
         outgoing = piece.outgoing
@@ -280,123 +364,6 @@ class Sender:
         if charge and charge.state is ChargeState.INTENDED:
             self._desk.apply(tx, plan, charge, Evidence.TOO_LATE, reason=Reason.EXPIRED)
             self.end(plan, outgoing, MessageFate.EXPIRED, Reason.EXPIRED)
-
-
-class OperatorQueue:
-    """What waits for one account, in order; changed only after a commit.
-
-    `limit` bounds what is in memory; beyond it messages wait in the store and `behind` says so.
-    """
-
-    def __init__(
-        self, name: str, *, limit: int, rate: float, pause_s: float, pause_max_s: float = 60.0
-    ) -> None:
-        self.name = name
-        self.behind = False
-        self.last_read = ""
-        self.held: dict[Tariff, deque[Piece]] = {}
-        self._pieces: deque[Piece] = deque()
-        self._tokens = max(1.0, rate)
-        self._filled = 0.0
-        self._pause_s = pause_s
-        self._pause_max_s = pause_max_s
-        self._resume = 0.0
-        self.use(limit=limit, rate=rate, pause_s=pause_s)
-
-    def use(self, *, limit: int, rate: float, pause_s: float) -> None:
-        """Take new settings: pieces in memory, submit_sm a second, seconds of the first rest."""
-        self.limit = limit
-        self._rate = rate
-        self._burst = max(1.0, rate)
-        self._first_pause_s = pause_s
-
-    def __len__(self) -> int:
-        return len(self._pieces)
-
-    def then(self, fresh: Iterable[Piece]) -> Iterable[Piece]:
-        """The queue as it will be once `fresh` is at its end."""
-        yield from self._pieces
-        if not self.behind:
-            yield from fresh
-
-    def permits(self, now: float) -> int:
-        """How many submit_sm the account's rate allows now; 0 while it rests."""
-        if now < self._resume:
-            return 0
-        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
-        self._filled = now
-        return int(self._tokens)
-
-    def next_permit(self, now: float) -> float:
-        """When `permits` will be above zero again, on the monotonic clock."""
-        if now < self._resume:
-            return self._resume
-        return now + max(0.0, (1.0 - self._tokens) / self._rate)
-
-    def pause(self, now: float) -> float:
-        """Throttled or full: the account rests, longer each time; for how many seconds."""
-        if now < self._resume:
-            return self._resume - now
-        pause = self._pause_s
-        self._resume = now + pause
-        self._pause_s = min(self._pause_s * 2, self._pause_max_s)
-        return pause
-
-    def went_well(self) -> None:
-        """An answer without complaint: pauses start small again."""
-        self._pause_s = self._first_pause_s
-
-    def apply(self, enqueued: list[Piece], taken: int, retaken: list[Piece], spent: int) -> None:
-        """Make a committed plan true: add at the end, take from the head, put back at the head.
-
-        Where the store holds older ones that are not in memory, new ones wait there too.
-        """
-        if enqueued and not self.behind:
-            self._pieces.extend(enqueued)
-            self.last_read = enqueued[-1].outgoing.message
-            self.behind = len(self._pieces) > self.limit
-        for _ in range(taken):
-            self._pieces.popleft()
-        self._pieces.extendleft(reversed(retaken))
-        self._tokens -= spent
-
-    def hold(self, piece: Piece) -> None:
-        """Keep a charge aside until its tariff is free again."""
-        outgoing = piece.outgoing
-        tariff = (outgoing.number, outgoing.short_code, outgoing.price_ore)
-        waiting = [*self.held.get(tariff, ()), piece]
-        self.held[tariff] = deque(sorted(waiting, key=lambda each: each.outgoing.message))
-
-    def release(self, tariff: Tariff) -> None:
-        """A charge of this tariff ended: the next one that waits for it goes to the head."""
-        waiting = self.held.get(tariff)
-        if not waiting:
-            return
-        self._pieces.appendleft(waiting.popleft())
-        if not waiting:
-            del self.held[tariff]
-
-    def retry_held(self) -> None:
-        """Let the first charge of every tariff try again: a command beside the daemon may have ended what
-        held it.
-        """
-        for tariff in list(self.held):
-            self.release(tariff)
-
-    def forget_held(self, now_us: int) -> None:
-        """Drop charges kept aside whose time to start is over; the store has settled them."""
-        for tariff, waiting in list(self.held.items()):
-            kept = deque(piece for piece in waiting if piece.outgoing.expires_us > now_us)
-            if kept:
-                self.held[tariff] = kept
-            else:
-                del self.held[tariff]
-
-    def refill(self, pieces: list[Piece], *, last: str, more: bool) -> None:
-        """Add what was read back from the store, up to message `last`; `more`: it holds still more."""
-        self._pieces.extend(pieces)
-        self.behind = more
-        self.last_read = last
 
 
 REPLY_EXPIRY_US = 86_400 * SECOND_US

@@ -11,6 +11,8 @@ from foundation.clock import SECOND_US
 
 _PAUSE_MAX_S: Final = 60.0
 _SLOWEST: Final = 1.0
+_SLOWEST_PART: Final = 0.05
+_FIRST_S: Final = 0.1
 _SEEN_OVER_S: Final = 1.0
 _NEARING: Final = 80
 _CONGESTED: Final = 90
@@ -83,7 +85,8 @@ class Pace:
         self._pause_s = min(self._pause_s * 2, max(_PAUSE_MAX_S, self._first_pause_s))
         self._slow(now, 0.5, self._resume)
         # what the rest would have gathered is not sent in one go after it
-        self._tokens, self._filled = min(self._tokens, 1.0), self._resume
+        first = max(1.0, self._base * _FIRST_S)
+        self._tokens, self._filled = min(self._tokens, first), self._resume
         return pause
 
     def went_well(self, now: float) -> None:
@@ -107,7 +110,7 @@ class Pace:
         seen = max(self._sent, self._sent_before)
         if seen:
             rate = min(rate, seen)
-        self._base = max(rate * factor, min(self._rate, _SLOWEST))
+        self._base = max(rate * factor, min(self._rate, _SLOWEST), self._rate * _SLOWEST_PART)
         self._since = since
 
 

@@ -199,6 +199,8 @@ class _Probe:
             async with asyncio.timeout(settings.connect_timeout_s):
                 made = await self._connect(bind.make, settings)
         except OSError as error:
+            # never connected, so there is nothing to take leave of
+            bind.wire = None
             seen.failure = words.not_connected(where, error)
             seen.tls_fault = (error.reason or "TLS") if isinstance(error, ssl.SSLError) else ""
             return

@@ -1,6 +1,7 @@
-"""What waits for an account's windows: lanes by urgency, in each the organisations in turn; changed only after a commit.
+"""What waits for an account's windows: lanes by urgency, in each the organisations in turn.
 
-Nothing is decided here. What is beyond the bounds of memory waits in the store and is read back in order.
+Nothing is decided here, and it changes only after a commit. What is beyond the bounds of memory waits in
+the store and is read back in order.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def stream_of(outgoing: Outgoing) -> Stream:
 
 
 class _LaneQueue:
-    """One lane: its streams in the order of their turns; `behind`: the store holds more, after `last_read`."""
+    """One lane: its streams in the order of their turns. `behind`: the store has more after `last_read`."""
 
     __slots__ = ("behind", "count", "last_read", "streams")
 
@@ -103,6 +104,8 @@ class OperatorQueue:
         self.pace = Pace(rate=rate, pause_s=pause_s, recover_s=recover_s)
         self.rates = rates or OrganisationRates()
         self.held: dict[Tariff, deque[Piece]] = {}
+        self.allowed: int | None = None
+        """How many submit_sm the account's rate allowed when it was last asked; None: no bound."""
         self._lanes = tuple(_LaneQueue() for _ in Lane)
         self._stalled_until = 0.0
 

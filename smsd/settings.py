@@ -148,6 +148,7 @@ def load(path: Path | str, environment: Mapping[str, str] | None = None) -> Sett
     operator_parts = reader.array("operators")
     for part in operator_parts:
         _fill_ceiling(part, bounds.amount_max_kr)
+        checks.fill_hosts(part)
     operators = _read(operator_parts, Operator)
     short_codes = _read(reader.array("short_codes"), ShortCode)
     organisations = _read(reader.array("organisations"), Organisation)

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from foundation.settings import Part, Reader
-from foundation.settings_tables import LOOPBACK, HandoffSettings
+from foundation.settings_tables import LOOPBACK, HandoffSettings, address
 from foundation.settings_words import Loc, one_of
 from smsd.codewords import Function, clashes
 from smsd.replies import check
-from smsd.settings_operators import Operator
+from smsd.settings_operators import Operator, is_host_port
 from smsd.settings_tables import Limits, Organisation, ShortCode
 
 Operators: TypeAlias = "Sequence[tuple[Part, Operator | None]]"
@@ -31,6 +31,21 @@ def check_handoff(reader: Reader, handoff: HandoffSettings | None, *, has_bridge
             'the carrier is "local", but there is no [bridge] to hand over to',
             'add [bridge], or set carrier = "mqtt" with [handoff.mqtt]',
         )
+
+
+def fill_hosts(part: Part) -> None:
+    """Of `hosts`, where it is given, the first is `host` and `port` and the others are `standby_hosts`."""
+    hosts = part.data.get("hosts")
+    if not hosts:
+        return
+    twice = [key for key in ("host", "port", "standby_hosts") if key in part.data]
+    if twice:
+        part.fault(
+            ("hosts",), f"both hosts and {twice[0]} are given", f"drop {twice[0]}; hosts names all of them"
+        )
+    elif isinstance(hosts, list) and is_host_port(hosts[0]):
+        host, port = address(hosts[0])
+        part.data.update(host=host, port=port, standby_hosts=hosts[1:])
 
 
 def check_operators(reader: Reader, operators: Operators, limits: Limits) -> None:

@@ -396,23 +396,6 @@ class Operator(Table):
             raise told("the secret does not fit a bind", "give at most 32 printable ASCII characters")
         return password
 
-    @model_validator(mode="before")
-    @classmethod
-    def _first_of_hosts(cls, data: object) -> object:
-        """The first of `hosts` is `host` and `port`, the others are `standby_hosts`."""
-        hosts = data.get("hosts") if isinstance(data, dict) else None
-        if not isinstance(data, dict) or not hosts:
-            return data
-        twice = [key for key in ("host", "port", "standby_hosts") if key in data]
-        if twice:
-            raise told(f"both hosts and {twice[0]} are given", f"drop {twice[0]}; hosts names all of them")
-        if not isinstance(hosts, list | tuple) or not all(is_host_port(each) for each in hosts):
-            raise told(
-                "hosts has an entry that is not host:port", 'give them as ["a.example:2775", "[::1]:2775"]'
-            )
-        host, port = address(hosts[0])
-        return {**data, "host": host, "port": port, "standby_hosts": tuple(hosts[1:])}
-
     @model_validator(mode="after")
     def _consistent(self) -> Operator:
         if self.interface_version == "3.3" and self.bind == "transceiver":

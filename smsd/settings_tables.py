@@ -98,7 +98,11 @@ class Limits(Table):
     mo_queue: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """MO that may wait for the store before links are read no more."""
     mt_queue: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
-    """MT that may wait for an operator before the bridge's parcels are taken no more."""
+    """submit_sm of an operator and lane that are kept in memory; beyond it they wait in the store."""
+    rate_per_organisation: Annotated[float, Field(ge=0, le=10_000)] = 0
+    """submit_sm a second of one organisation, over all operators; 0: no bound but the operators'."""
+    send_expiry_s: Annotated[int, Field(ge=60, le=14 * 86_400)] = 86_400
+    """Seconds until a text that the bridge asked for is given up where it could not be sent."""
     pdu_limit_octets: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 65_536
     """The longest PDU that is read; a longer one ends the link."""
     reassembly_expiry_s: Annotated[int, Field(ge=10, le=86_400)] = 300

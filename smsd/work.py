@@ -58,7 +58,7 @@ Input: TypeAlias = Delivered | Answered | ParcelCame | Tick
 
 
 class Outgoing(msgspec.Struct, gc=False):
-    """An MT on its way, as the queue holds it. `charge` is empty for a free one."""
+    """An MT on its way, as the queue holds it. `charge` is empty for a free one, `bind` where any will do."""
 
     message: str
     conversation: str
@@ -74,6 +74,9 @@ class Outgoing(msgspec.Struct, gc=False):
     source: str
     echo: bytes
     charge: str = ""
+    org: str = ""
+    lane: int = 0
+    bind: str = ""
     attempts: int = 0
     over: bool = False
 
@@ -87,6 +90,9 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     pdu: SubmitSm
 
 
+Stream: TypeAlias = tuple[int, str, str]
+"""Lane, organisation and bind: MTs that have these in common go in order."""
+
 Tariff: TypeAlias = tuple[str, str, int]
 """A sender, a short code and an amount: at most one charge of these may be unfinished."""
 
@@ -98,6 +104,8 @@ class Plan:
         "alarms",
         "alive",
         "at_us",
+        "binds",
+        "congestion",
         "counts",
         "ended",
         "enqueued",
@@ -115,6 +123,8 @@ class Plan:
         "responses",
         "retaken",
         "rows",
+        "spent",
+        "stalled",
         "submits",
         "taken",
         "unanswered",
@@ -127,6 +137,8 @@ class Plan:
         self.rows: list[Row] = []
         self.fates: list[Row] = []
         self.last_mo: dict[str, Row] = {}
+        # by connection, the pair of links that it is of
+        self.binds: dict[str, str] = {}
         self.alive: list[Row] = []
         # the connections that are open
         self.live: Container[str] = ()
@@ -142,7 +154,14 @@ class Plan:
         self.held: list[Piece] = []
         self.released: list[Tariff] = []
         self.submits: list[tuple[Link, Piece]] = []
-        self.taken: dict[str, int] = {}
+        # by queue, how many from the head of each stream
+        self.taken: dict[str, dict[Stream, int]] = {}
+        # by queue that was looked at: 0, or until when (UTC µs) nothing of it may go; None: not known
+        self.stalled: dict[str, int | None] = {}
+        # submit_sm of each organisation, counted where there is a bound
+        self.spent: dict[str, int] = {}
+        # by operator, the highest congestion_state that answers told
+        self.congestion: dict[str, int] = {}
         self.paused: set[str] = set()
         self.over: list[Outgoing] = []
         # repeated because no answer came; each counts as one attempt

@@ -128,6 +128,11 @@ class Link:
         return self._wire.room if self._wire is not None and self.can_submit else 0
 
     @property
+    def address(self) -> Address:
+        """The host in use, or the one that is tried."""
+        return self._hosts.now
+
+    @property
     def pending(self) -> int:
         """Requests whose answer is awaited."""
         return self._wire.session.pending if self._wire is not None else 0

@@ -26,6 +26,8 @@ PASSWORD: Final = "********"  # noqa: S105 - what stands in place of one
 _ADDRESSES: Final = frozenset({"source_addr", "destination_addr", "esme_addr"})
 _SHOWN_LENGTH: Final = 6
 """Addresses up to this long are short codes."""
+_HEADER_OCTETS: Final = 12
+"""Headers up to this long are shown: parts, ports, languages."""
 _NUMBERS: Final = frozenset({Tag.CALLBACK_NUM, Tag.SOURCE_SUBADDRESS, Tag.DEST_SUBADDRESS})
 _HIDDEN: Final = frozenset({Tag.CALLBACK_NUM_ATAG, Tag.ADDITIONAL_STATUS_INFO_TEXT})
 _KNOWN: Final = frozenset(Tag) - {Tag.BILLING_IDENTIFICATION}
@@ -97,6 +99,9 @@ def _hidden_middle(octets: bytes) -> bytes:
 def _content(octets: bytes, pdu: Any) -> bytes:
     esm_class = getattr(pdu, "esm_class", 0)
     start = read_header(octets).octets if esm_class & UDHI else 0
+    if start > _HEADER_OCTETS:
+        # text that claims to be a header
+        start = 0
     header, text = octets[:start], octets[start:]
     if coding_of(getattr(pdu, "data_coding", 0), Coding.GSM7) is Coding.UCS2 and b"\0" in text:
         return header + (b"\0x" * (len(text) // 2 + 1))[: len(text)]

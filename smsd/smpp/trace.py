@@ -125,8 +125,8 @@ def traced(connect: Connector, trace: Trace) -> Connector:
     return open_traced
 
 
-class _Direction:
-    """One way of a connection: what is not yet a PDU, and how far TCP would have counted."""
+class Direction:
+    """One way of a connection: what is not yet a PDU, and the number TCP would have counted to."""
 
     __slots__ = ("_blind", "_waiting", "sequence")
 
@@ -160,8 +160,8 @@ class TracedConnection:
         self._trace = trace
         self._mine = _End(*_NOWHERE)
         self._theirs = _End(*_NOWHERE)
-        self._out = _Direction()
-        self._in = _Direction()
+        self._out = Direction()
+        self._in = Direction()
 
     def opened(self, mine: Any, theirs: Any) -> None:
         """The connection is there, between these two socket addresses."""
@@ -185,7 +185,7 @@ class TracedConnection:
         """The connection is over."""
         self._trace.write([self._packet(self._out, self._in, _FIN | _ACK)])
 
-    def _put(self, octets: bytes, one: _Direction, other: _Direction) -> None:
+    def _put(self, octets: bytes, one: Direction, other: Direction) -> None:
         if self._trace.failed:
             return
         private = self._trace.settings.private
@@ -199,7 +199,7 @@ class TracedConnection:
         if packets:
             self._trace.write(packets)
 
-    def _packet(self, one: _Direction, other: _Direction, flags: int, payload: bytes = b"") -> bytes:
+    def _packet(self, one: Direction, other: Direction, flags: int, payload: bytes = b"") -> bytes:
         ours = one is self._out
         source, target = (self._mine, self._theirs) if ours else (self._theirs, self._mine)
         acknowledged = other.sequence if flags & _ACK else 0

@@ -65,10 +65,10 @@ SET_FATE = Statement(
     "message",
 )
 ROUTE_OF = Statement(
-    select(_m.operator, _m.short_code, _m.address, _m.echo).where(_m.id == bindparam("id")), "id"
+    select(_m.operator, _m.short_code, _m.address, _m.echo, _m.bind).where(_m.id == bindparam("id")), "id"
 )
 LAST_ROUTE = Statement(
-    select(_m.operator, _m.short_code, _m.address, _m.echo)
+    select(_m.operator, _m.short_code, _m.address, _m.echo, _m.bind)
     .where(_m.number == bindparam("number"))
     .order_by(_m.id.desc())
     .limit(1),
@@ -80,7 +80,7 @@ MESSAGE_BY_ID = Statement(
     ),
     "id",
 )
-# MTs that wait, with the state of their charge where they carry one
+# MTs of a lane that wait, with the state of their charge where they carry one
 WAITING = Statement(
     select(
         _m.id,
@@ -96,12 +96,15 @@ WAITING = Statement(
         _m.source,
         _m.echo,
         _c.id,
+        _m.org,
+        _m.bind,
     )
     .select_from(messages.outerjoin(charges, _c.message == _m.id))
     .where(
         and_(
             _m.fate == _word("queued"),
             _m.operator == bindparam("operator"),
+            _m.lane == bindparam("lane"),
             _m.id > bindparam("after"),
             or_(_c.state.is_(None), _c.state == _word("intended")),
         )
@@ -109,11 +112,12 @@ WAITING = Statement(
     .order_by(_m.id)
     .limit(bindparam("most")),
     "operator",
+    "lane",
     "after",
     "most",
 )
 SAME_MO = Statement(
-    select(_m.connection)
+    select(_m.connection, _m.at_us)
     .select_from(messages.join(connections, connections.c.id == _m.connection))
     .where(
         and_(

@@ -10,7 +10,9 @@ metadata = MetaData()
 
 # Every SMS, in and out. An MO's id is also its conversation's. `address` is the number the phone texted
 # or sees, where that is longer than the short code (a dialogue id behind it). `echo` holds the MO's TLVs
-# that a reply must repeat. `source` is the id of the hand-off message that asked for an MT.
+# that a reply must repeat. `source` is the id of the hand-off message that asked for an MT. `bind` is the
+# pair of links an MO came on, and that its answers go by where the operator asks for that. `lane` is how
+# urgent an MT is, 0 first.
 messages = Table(
     "messages",
     metadata,
@@ -34,12 +36,15 @@ messages = Table(
     Column("source", Text, nullable=False),
     Column("connection", Text, nullable=False),
     Column("echo", LargeBinary, nullable=False),
+    Column("bind", Text, nullable=False),
+    Column("lane", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 Index("ix_messages_number", messages.c.number, messages.c.id)
 Index(
     "ix_messages_queued",
     messages.c.operator,
+    messages.c.lane,
     messages.c.id,
     sqlite_where=text("fate = 'queued'"),
     postgresql_where=text("fate = 'queued'"),

@@ -31,15 +31,18 @@ from smsd.smpp.events import Answered, Closed, NotSent, Requested, TimedOut
 from smsd.smpp.faults import PduFault
 from smsd.smpp.layouts import SM_FIELDS, BodyError, read_fields, read_short_message, read_tlvs
 from smsd.smpp.message_ids import IdForm, same_number
+from smsd.smpp.private import veiled
 from smsd.smpp.receipt import network_code, read_date, read_receipt, receipt_key, response_key
 from smsd.smpp.segments import Method, TooManySegments, assemble, count, read_content, split
 from smsd.smpp.session import NotAllowedError, Role, Session, SessionSettings
+from smsd.smpp.trace import Direction
 from smsd.smpp.udh import UDHI, read_header
 
 COMMANDS = tuple(CommandId)
 CODINGS = tuple(Coding)
 LIMIT_OCTETS = 4096
 _SM = (CommandId.SUBMIT_SM, CommandId.DELIVER_SM)
+_WITH_PASSWORD = {at for at, command in enumerate(COMMANDS) if "BIND" in command.name}
 _HALVES = {0xFFFD: "\ud83d"}
 
 
@@ -87,6 +90,23 @@ def _agrees_with_the_tables(octets: bytes, alone: object) -> None:
     assert isinstance(alone, p.Frame), alone
     cls: Any = type(alone.pdu)
     assert alone.pdu == cls(*values, message, tlvs)
+
+
+def trace(data: bytes) -> None:
+    """Any PDU can be shown without what is private; a stream is written down however it is cut."""
+    if len(data) < 2:
+        return
+    octets = pdu_of(COMMANDS[data[0] % len(COMMANDS)], data[1:])
+    shown = veiled(octets)
+    veiled(shown)
+    assert shown[8:16] == octets[8:16]
+    if data[0] % len(COMMANDS) not in _WITH_PASSWORD:
+        assert len(shown) == len(octets)
+    one, whole = Direction(), b"".join((octets, octets, data))
+    step = data[0] % 23 + 1
+    pieces = [piece for at in range(0, len(whole), step) for piece in one.pdus(whole[at : at + step])]
+    assert whole.startswith(b"".join(piece for piece, _ in pieces))
+    assert [piece for piece, _ in pieces[:2]] == [octets, octets]
 
 
 def stream(data: bytes) -> None:
@@ -334,5 +354,5 @@ def command(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    each.__name__: each for each in (pdu, stream, session, receipt, segments, text, command)
+    each.__name__: each for each in (pdu, stream, session, receipt, segments, text, command, trace)
 }

@@ -12,6 +12,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("simulators", "smsd/smpp", "system")]
 
 from node_stranger import Node  # noqa: E402 - found through the path above
+from programs import need  # noqa: E402
 from smsc_kit import settings_of  # noqa: E402
 
 from simulators.smsc.app import Simulator, running  # noqa: E402
@@ -27,6 +28,12 @@ async def simulator() -> AsyncIterator[Simulator]:
 async def control(simulator: Simulator) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=simulator.control_url) as client:
         yield client
+
+
+@pytest.fixture
+def tshark() -> str:
+    """Known to be there before anything is started."""
+    return need("tshark")
 
 
 @pytest.fixture

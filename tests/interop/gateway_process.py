@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -13,6 +14,12 @@ from simulators.stage import Stage, free_port, import_register
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """For a new process: to be killed where the test that started it dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Gateway:
@@ -42,6 +49,7 @@ class Gateway:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                preexec_fn=die_with_parent,
             )
         return self
 

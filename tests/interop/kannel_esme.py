@@ -15,11 +15,13 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 import httpx
+from gateway_process import die_with_parent
 from programs import need
 
 from simulators.stage import free_port
 
 PATIENCE_S = 20.0
+_LOOK_EVERY_S = 0.02
 _CONFIG = """
 group = core
 admin-port = {admin}
@@ -130,6 +132,7 @@ class Kannel:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
         )
         self._running.append(process)
         async with asyncio.timeout(PATIENCE_S):
@@ -139,7 +142,7 @@ class Kannel:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
                     writer.close()
                     return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(_LOOK_EVERY_S)
 
     def ask_to_end(self) -> None:
         """As an administrator would; the bearerbox takes leave of the operator, then lingers for 10 s."""
@@ -154,6 +157,12 @@ class Kannel:
         self._running.clear()
         self._http.close()
         await self._http.wait_closed()
+
+    async def logs(self, words: str) -> None:
+        """Wait until one of the boxes writes this down."""
+        async with asyncio.timeout(PATIENCE_S):
+            while words not in self.log():
+                await asyncio.sleep(_LOOK_EVERY_S)
 
     def log(self) -> str:
         """What the boxes wrote down."""

@@ -84,7 +84,7 @@ async def test_a_refused_bind_is_told_by_its_status_and_tried_again(node_smsc: N
     )
     running = asyncio.create_task(link.run())
     await listener.until(lambda: listener.states_seen().count(LinkState.DOWN) == 2)
-    assert link.last_error == "the SMSC refused bind: ESME_RINVPASWD (invalid password)"
+    assert "ESME_RINVPASWD (invalid password)" in link.last_error
     await link.stop(0)
     await running
     assert LinkState.BOUND not in listener.states_seen()
@@ -238,6 +238,17 @@ async def test_a_long_text_arrives_whole(node_smsc: Node, method: Method, text: 
         assert [
             (pdu["sar_msg_ref_num"], pdu["sar_total_segments"], pdu["sar_segment_seqnum"]) for pdu in seen
         ] == [(9, len(parts), number) for number in range(1, len(parts) + 1)]
+
+
+async def test_an_smsc_that_stops_reading_is_left_and_bound_to_again(node_smsc: Node) -> None:
+    """node-smpp takes PDUs of 16384 octets and reads no more after a longer one."""
+    long = (Tlv(Tag.MESSAGE_PAYLOAD, b"x" * 20_000),)
+    async with bound(await port_of(node_smsc), response_timeout_s=0.3, enquire_link_s=0.1) as esme:
+        answer = await esme.send(premium(short_message=b"", tlvs=long))
+        assert answer.kind in (AnswerKind.TIMED_OUT, AnswerKind.LOST)
+        assert "PDU length was too large" in (await node_smsc.hears("error"))["what"]
+        await esme.until(lambda: esme.states.count(LinkState.BOUND) == 2)
+        assert (await esme.send(free())).status == 0
 
 
 async def test_query_sm_is_answered(node_smsc: Node) -> None:

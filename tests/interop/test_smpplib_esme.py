@@ -29,9 +29,12 @@ class Esme:
         self.received: list[Any] = []
         self.sent: list[Any] = []
         self.client.set_message_received_handler(lambda pdu: self.received.append(pdu) or 0)
-        self.client.set_message_sent_handler(self.sent.append)
+        self.client.set_message_sent_handler(self._note_answer)
         self.client.connect()
         self.client.bind_transceiver(system_id="smsd", password="secret")
+
+    def _note_answer(self, pdu: Any) -> None:
+        self.sent.append(pdu)
 
     def send(self, text: str, **fields: Any) -> None:
         """All parts as smpplib cuts them."""

@@ -81,6 +81,8 @@ class Sm:
     forgotten: bool = False
     final: bool = False
     told_at: float | None = None
+    receipt_heard: bool = False
+    """Whether the receipt that decides was acknowledged."""
 
 
 @dataclass
@@ -460,7 +462,11 @@ class ModelOperator:
             if not sm.price_ore and final:
                 sm.final = True
             self.world.tell(f"{self.traits.name}: receipt {sm.receipt_id} {stat} err:{err}")
-            self.items.append(Item(self._receipt_pdu(sm, stat, err), f"receipt {sm.receipt_id}", lambda: None))
+
+            def heard() -> None:
+                sm.receipt_heard |= final
+
+            self.items.append(Item(self._receipt_pdu(sm, stat, err), f"receipt {sm.receipt_id}", heard))
             self.pump()
 
         self.agenda.after(max(0.0005, delay_s), send)

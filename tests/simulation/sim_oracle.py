@@ -57,6 +57,7 @@ class Books:
     refused: int
     memberships: list[tuple[str, int, str]]
     mo_of: dict[str, str]
+    events: list[tuple[str, int, str, str, str]]
     unplaced: list[Sm] = field(default_factory=list)
 
 
@@ -72,6 +73,7 @@ def look(world: World) -> Counter[str]:
     books = _read(world)
     _place(world, books)
     _money(world, books, reported=True)
+    _states(world, books)
     _texts(world, books)
     _words(world, books)
     _bridge(world, books)
@@ -135,6 +137,7 @@ def _read(world: World) -> Books:
         refused=_rows(bridge, "SELECT count(*) FROM refused_messages")[0][0],
         memberships=_rows(bridge, "SELECT org, year, conversation FROM memberships"),
         mo_of=mo_of,
+        events=_rows(gateway, "SELECT charge, at_us, evidence, before, after FROM charge_events ORDER BY id"),
     )
 
 
@@ -173,6 +176,8 @@ def _money(world: World, books: Books, *, reported: bool) -> None:
     for sm in books.unplaced:
         found("I2", f"{sm.response_id} to {sm.number[-2:]} at {sm.price_ore} øre answers no charge (mo {sm.mo!r})")
     billed_invoices: Counter[str] = Counter()
+    # where an operator said *not delivered* of what it billed, the invoice was rightly charged again
+    misled = {charge.invoice for charge in books.charges if any(sm.lied_about for sm in charge.taken)}
     for charge in books.charges:
         name = f"charge {charge.id[-6:]} of {charge.number[-2:]}, {charge.amount_ore // 100} kr, {charge.state}"
         if len(charge.taken) > 1:
@@ -195,12 +200,19 @@ def _money(world: World, books: Books, *, reported: bool) -> None:
         if reported and charge.state in OPEN:
             found("I8", f"{name}, though the report was read")
     for invoice, count in billed_invoices.items():
-        if count > 1:
+        if count > 1 and invoice not in misled:
             found("I1", f"invoice {invoice[-6:]} was billed {count} times")
 
 
 def _doubts(world: World, books: Books) -> None:
     """I6: what is in doubt is listed and was alarmed; so is what was contradicted."""
+    no_clock_jumped = not any("clock" in kind for kind in world.faults)
+    for charge in books.charges:
+        heard = any(sm.receipt_heard and not sm.lied_about for sm in charge.taken)
+        if charge.state == "accepted" and heard and no_clock_jumped:
+            world.findings.append(
+                Finding("evidence", f"charge {charge.id[-6:]} is undecided, though its receipt was acknowledged")
+            )
     alarmed = {fields.get("charge") for name, fields in world.alarms if name == "charge.in_doubt"}
     contradicted = {fields.get("charge") for name, fields in world.alarms if name == "charge.contradicted"}
     for charge in books.charges:
@@ -208,6 +220,22 @@ def _doubts(world: World, books: Books) -> None:
             world.findings.append(Finding("I6", f"charge {charge.id[-6:]} is in doubt and was not alarmed"))
         if charge.contradicted and charge.id not in contradicted:
             world.findings.append(Finding("I6", f"charge {charge.id[-6:]} was contradicted and not alarmed"))
+
+
+def _states(world: World, books: Books) -> None:
+    """Final states do not go back by receipts, and of one tariff one charge at a time may be billed."""
+    tariffs = {charge.id: (charge.number, charge.amount_ore) for charge in books.charges}
+    started: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for charge, _, evidence, before, after in books.events:
+        if evidence.startswith("receipt") and before not in OPEN and before != after:
+            world.findings.append(Finding("states", f"charge {charge[-6:]} went from {before} to {after} by a receipt"))
+        going = started[tariffs[charge]]
+        if after in ("sending", "accepted", "in_doubt"):
+            going.add(charge)
+        else:
+            going.discard(charge)
+        if len(going) > 1:
+            world.findings.append(Finding("states", f"{len(going)} charges of one tariff are undecided at once"))
 
 
 def _truths(books: Books) -> dict[str, bool]:
@@ -242,7 +270,8 @@ def _texts(world: World, books: Books) -> None:
         rows = here[key]
         resent = any(mo.sent > len(mo.pdus) for mo in mos)
         # the same words twice from one phone, and a bind lost between: nobody can tell them from a repetition
-        least = 1 if len(mos) > 1 and (resent or world.faults) else len(mos)
+        several = resent or world.faults or world.plot.binds > 1
+        least = 1 if len(mos) > 1 and several else len(mos)
         most = sum(mo.sent if mo.unsure else 1 for mo in mos)
         if not least <= len(rows) <= most:
             found(f"{key} was sent {len(mos)} times and is here {len(rows)} times")
@@ -276,6 +305,10 @@ def _words(world: World, books: Books) -> None:
         if row[2] == "out" and row[5] == "reply":
             said[row[1]].append(row[4].split(" ")[0])
             fates[row[1]] = row[6]
+    for conversation, words in said.items():
+        twice = [word for word, count in Counter(words).items() if count > 1 and word in ("PAID", "FAILED", "Takk")]
+        if twice:
+            world.findings.append(Finding("hand-off", f"{conversation[-6:]} is answered {words}"))
     for charge in books.charges:
         words = said[charge.conversation]
         name = f"{charge.number[-2:]}, charge {charge.id[-6:]}, {charge.state}"

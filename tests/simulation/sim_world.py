@@ -366,7 +366,7 @@ class World:
 _OPEN_WORK = {
     "gateway.db": "SELECT 'charges', count(*) FROM charges WHERE state IN ('intended', 'sending') UNION ALL "
     "SELECT 'MTs', count(*) FROM messages WHERE fate IN ('queued', 'sending') UNION ALL "
-    "SELECT 'parcels', count(*) FROM handoff_outbox UNION ALL SELECT 'fragments', count(*) FROM fragments",
+    "SELECT 'parcels', count(*) FROM handoff_outbox UNION ALL SELECT 'fragments', count(*) FROM fragments WHERE whole_us = 0",
     "bridge.db": "SELECT 'parcels', count(*) FROM handoff_outbox",
 }
 

@@ -401,7 +401,8 @@ def test_a_long_text_whose_last_part_expires_is_told_so(plays: Callable[..., Pla
 def test_every_part_asks_for_a_receipt_where_the_bridge_wants_to_know(plays: Callable[..., Play]) -> None:
     play = plays(operators=[operator(request_receipts="premium")])
     play.parcel(play.send(LONG), play.reply())
-    assert [piece.pdu.registered_delivery for piece in play.submitted] == [1, 1, 0]
+    asked = [(piece.outgoing.purpose, piece.pdu.registered_delivery) for piece in play.submitted]
+    assert asked == [("reply", 0), ("send", 1), ("send", 1)]
 
 
 def test_an_answer_counts_by_operator_and_meaning(play: Play) -> None:

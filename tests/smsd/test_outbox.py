@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from playbook import KARI, OLA, Play, operator
 
 from foundation.contract import MessageFate
-from smsd.outbox import OperatorQueue
+from smsd.queues import Lane, OperatorQueue
 from smsd.smpp.pdu import SubmitSm
 from smsd.smpp.segments import Method
 from smsd.work import Outgoing, Piece
@@ -41,43 +41,43 @@ def queue_of(limit: int = 100, rate: float = 10, pause_s: float = 1.0) -> Operat
 
 
 def names(queue: OperatorQueue, fresh: tuple[Piece, ...] = ()) -> list[str]:
-    return [each.outgoing.message for each in queue.then(fresh)]
+    return [each.outgoing.message for lane in queue.waiting(fresh) for _, pieces in lane for each in pieces]
 
 
 # rate -----------------------------------------------------------------------------------------------------
 
 
 def test_a_fresh_account_may_send_a_seconds_worth_at_once() -> None:
-    assert queue_of(rate=10).permits(100.0) == 10
+    assert queue_of(rate=10).pace.permits(100.0) == 10
 
 
 def test_permits_come_back_with_time_at_the_accounts_rate() -> None:
     queue = queue_of(rate=8)
-    assert queue.permits(100.0) == 8
-    queue.apply([], 0, [], 8)
-    assert queue.permits(100.0) == 0
-    assert queue.permits(100.0625) == 0
-    assert queue.permits(100.125) == 1
-    assert queue.permits(100.5) == 4
-    assert queue.permits(200.0) == 8
+    assert queue.pace.permits(100.0) == 8
+    queue.apply([], {}, [], 8)
+    assert queue.pace.permits(100.0) == 0
+    assert queue.pace.permits(100.0625) == 0
+    assert queue.pace.permits(100.125) == 1
+    assert queue.pace.permits(100.5) == 4
+    assert queue.pace.permits(200.0) == 8
 
 
 def test_the_next_permit_is_told() -> None:
     queue = queue_of(rate=10)
-    queue.permits(100.0)
-    assert queue.next_permit(100.0) == 100.0
-    queue.apply([], 0, [], 10)
-    assert queue.permits(100.0) == 0
-    assert queue.next_permit(100.0) == pytest.approx(100.1)
+    queue.pace.permits(100.0)
+    assert queue.pace.next_permit(100.0) == 100.0
+    queue.apply([], {}, [], 10)
+    assert queue.pace.permits(100.0) == 0
+    assert queue.pace.next_permit(100.0) == pytest.approx(100.1)
 
 
 def test_a_rate_below_one_a_second_sends_all_the_same() -> None:
     queue = queue_of(rate=0.5)
-    assert queue.permits(10.0) == 1
-    queue.apply([], 0, [], 1)
-    assert queue.permits(11.0) == 0
-    assert queue.next_permit(11.0) == pytest.approx(12.0)
-    assert queue.permits(12.0) == 1
+    assert queue.pace.permits(10.0) == 1
+    queue.apply([], {}, [], 1)
+    assert queue.pace.permits(11.0) == 0
+    assert queue.pace.next_permit(11.0) == pytest.approx(12.0)
+    assert queue.pace.permits(12.0) == 1
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 50)), max_size=60), st.integers(1, 100))
@@ -85,8 +85,8 @@ def test_no_second_sees_more_than_the_rate_and_its_burst(steps: list[tuple[float
     queue, now, sent = queue_of(rate=rate), 1000.0, 0
     for wait, wish in steps:
         now += wait
-        spent = min(wish, queue.permits(now))
-        queue.apply([], 0, [], spent)
+        spent = min(wish, queue.pace.permits(now))
+        queue.apply([], {}, [], spent)
         sent += spent
     assert sent <= rate + (now - 1000.0) * rate + 1e-6
 
@@ -96,34 +96,34 @@ def test_no_second_sees_more_than_the_rate_and_its_burst(steps: list[tuple[float
 
 def test_a_throttled_account_rests() -> None:
     queue = queue_of(pause_s=2)
-    assert queue.pause(100.0) == 2
-    assert queue.permits(101.9) == 0
-    assert queue.next_permit(101.0) == 102.0
-    assert queue.permits(102.0) == 10
+    assert queue.pace.pause(100.0) == 2
+    assert queue.pace.permits(101.9) == 0
+    assert queue.pace.next_permit(101.0) == 102.0
+    assert queue.pace.permits(102.0) == 1
 
 
 def test_rests_grow_while_throttling_goes_on_and_have_a_limit() -> None:
     queue, now, rests = queue_of(pause_s=1), 100.0, []
     for _ in range(9):
-        rests.append(queue.pause(now))
+        rests.append(queue.pace.pause(now))
         now += rests[-1]
     assert rests == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 def test_several_complaints_in_one_rest_are_one_rest() -> None:
     queue = queue_of(pause_s=4)
-    queue.pause(100.0)
-    assert queue.pause(101.0) == 3.0
-    assert queue.permits(104.0) == 10
-    assert queue.pause(104.0) == 8
+    queue.pace.pause(100.0)
+    assert queue.pace.pause(101.0) == 3.0
+    assert queue.pace.permits(104.0) == 1
+    assert queue.pace.pause(104.0) == 8
 
 
 def test_rests_begin_small_again_once_it_went_well() -> None:
     queue = queue_of(pause_s=1)
-    queue.pause(100.0)
-    queue.pause(101.0)
-    queue.went_well()
-    assert queue.pause(110.0) == 1
+    queue.pace.pause(100.0)
+    queue.pace.pause(101.0)
+    queue.pace.went_well(105.0)
+    assert queue.pace.pause(110.0) == 1
 
 
 # order ----------------------------------------------------------------------------------------------------
@@ -131,22 +131,22 @@ def test_rests_begin_small_again_once_it_went_well() -> None:
 
 def test_what_is_new_goes_to_the_end_what_was_taken_goes_away() -> None:
     queue = queue_of()
-    queue.apply([piece("1"), piece("2")], 0, [], 0)
-    queue.apply([piece("3")], 2, [], 2)
+    queue.apply([piece("1"), piece("2")], {}, [], 0)
+    queue.apply([piece("3")], {(0, "", ""): 2}, [], 2)
     assert names(queue) == ["3"]
     assert names(queue, (piece("4"),)) == ["3", "4"]
 
 
 def test_what_comes_back_goes_to_the_head_in_its_old_order() -> None:
     queue = queue_of()
-    queue.apply([piece("3"), piece("4")], 0, [], 0)
-    queue.apply([piece("5")], 0, [piece("1"), piece("2")], 0)
+    queue.apply([piece("3"), piece("4")], {}, [], 0)
+    queue.apply([piece("5")], {}, [piece("1"), piece("2")], 0)
     assert names(queue) == ["1", "2", "3", "4", "5"]
 
 
 def test_what_was_enqueued_and_taken_in_one_plan_leaves_nothing() -> None:
     queue = queue_of()
-    queue.apply([piece("1")], 1, [], 1)
+    queue.apply([piece("1")], {(0, "", ""): 1}, [], 1)
     assert len(queue) == 0
 
 
@@ -199,11 +199,11 @@ def test_the_first_of_every_tariff_tries_again() -> None:
 
 def test_beyond_its_limit_a_queue_leaves_new_ones_in_the_store() -> None:
     queue = queue_of(limit=2)
-    queue.apply([piece("1"), piece("2"), piece("3")], 0, [], 0)
+    queue.apply([piece("1"), piece("2"), piece("3")], {}, [], 0)
     assert queue.behind
-    queue.apply([piece("4")], 0, [], 0)
+    queue.apply([piece("4")], {}, [], 0)
     assert names(queue, (piece("5"),)) == ["1", "2", "3"]
-    assert queue.last_read == "3"
+    assert queue.to_read(100) == (Lane.FIRST, "3")
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 50])

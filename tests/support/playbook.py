@@ -222,7 +222,7 @@ class Play:
         settings = self.settings()
         self.queues = make_queues(settings)
         for queue in self.queues.values():
-            queue.behind = True
+            queue.fall_behind()
         self.gateway = make_gateway(settings, self.queues, ids=self.ids, clock=self.clock)
         self.links = {
             name: [FakeLink(f"{name}-trx-{number}", self.window) for number in range(1, self.binds + 1)]
@@ -273,11 +273,11 @@ class Play:
     def decide(self, *inputs: Input) -> Plan:
         """Commit what is decided on these inputs, and carry nothing out: a crash here loses memory alone."""
         rooms = {
-            name: [(link, link.room) for link in links if link.room > 0] for name, links in self.links.items()
+            name: [(link, link.room) for link in links if link.can_submit] for name, links in self.links.items()
         }
         plan: Plan = self.commit(
             lambda tx: self.gateway.handle(
-                tx, inputs, {name: each for name, each in rooms.items() if each}, self.opened
+                tx, inputs, {name: each for name, each in rooms.items() if any(r for _, r in each)}, self.opened
             )
         )
         self._boundary()
@@ -298,10 +298,12 @@ class Play:
         for name, queue in self.queues.items():
             queue.apply(
                 [piece for piece in plan.enqueued if piece.outgoing.operator == name],
-                plan.taken.get(name, 0),
+                plan.taken.get(name, {}),
                 [piece for piece in plan.retaken if piece.outgoing.operator == name],
                 0,
             )
+        for org, spent in plan.spent.items():
+            self.queues[next(iter(self.queues))].rates.spend(org, spent, plan.at_us)
         for piece in plan.held:
             self.queues[piece.outgoing.operator].hold(piece)
         for tariff in plan.released:
@@ -335,13 +337,14 @@ class Play:
     def read_back(self) -> None:
         """What the engine does where the store holds what memory has not."""
         for name, queue in self.queues.items():
-            while queue.behind and len(queue) <= self.queue_limit // 2:
+            while (wanted := queue.to_read(self.queue_limit // 2)) is not None:
+                lane, after = wanted
                 found = self.commit(
-                    lambda tx, name=name, after=queue.last_read: self.gateway.read_queue(
-                        tx, name, after, self.queue_limit
+                    lambda tx, name=name, lane=lane, after=after: self.gateway.read_queue(
+                        tx, name, lane, after, self.queue_limit
                     )
                 )
-                queue.refill(found.pieces, last=found.last, more=found.more)
+                queue.refill(lane, found.pieces, last=found.last, more=found.more)
                 self._note(found.plan)
 
     def _note(self, plan: Plan) -> None:

@@ -113,6 +113,7 @@ async def test_a_bind_at_the_standby_goes_back_once_home_answers_and_its_window_
         await other.smsc.until(lambda: other.smsc.frames)
         server = SmppServer(net.smsc)
         await server.start(port=home)
+        net._stack.push_async_callback(server.stop)
         async with asyncio.timeout(PATIENCE_S):
             while link.can_submit:
                 await asyncio.sleep(0)
@@ -122,8 +123,6 @@ async def test_a_bind_at_the_standby_goes_back_once_home_answers_and_its_window_
         assert [each.kind for each in net.listener.answers] == [AnswerKind.ANSWERED]
         assert other.smsc.closed == ["the ESME unbound"]
         assert LinkState.UNBINDING in net.listener.states_seen()
-        await link.stop(0)
-        await server.stop()
 
 
 @on_both_loops
@@ -226,7 +225,9 @@ async def test_an_smsc_that_names_a_new_version_or_none_gets_them():
 @on_both_loops
 async def test_a_bind_as_an_old_version_sends_no_tlvs_whatever_the_smsc_says():
     async with Network() as net:
-        link = await net.bound(bind=p.Bind(CommandId.BIND_TRANSMITTER, "smsd", "secret", interface_version=0x33))
+        link = await net.bound(
+            bind=p.Bind(CommandId.BIND_TRANSMITTER, "smsd", "secret", interface_version=0x33)
+        )
         assert link.submit(WITH_TLV, "tag")
         await net.smsc.until(lambda: net.smsc.frames)
         assert net.smsc.frames[0].pdu.tlvs == ()

@@ -32,7 +32,13 @@ class Called:
         self.links = [
             Link(
                 LinkSettings(
-                    f"test-{number}", "127.0.0.1", 0, BIND, called=True, backoff_first_s=0.01, backoff_max_s=0.02
+                    f"test-{number}",
+                    "127.0.0.1",
+                    0,
+                    BIND,
+                    called=True,
+                    backoff_first_s=0.01,
+                    backoff_max_s=0.02,
                 ),
                 self.listener,
                 clock=SystemClock(),

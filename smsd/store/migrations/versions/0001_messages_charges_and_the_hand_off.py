@@ -134,6 +134,8 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("connection", sa.Text(), nullable=False),
         sa.Column("echo", sa.LargeBinary(), nullable=False),
+        sa.Column("bind", sa.Text(), nullable=False),
+        sa.Column("lane", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sqlite_with_rowid=False,
     )
@@ -141,7 +143,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_messages_queued",
         "messages",
-        ["operator", "id"],
+        ["operator", "lane", "id"],
         unique=False,
         sqlite_where=sa.text("fate = 'queued'"),
         postgresql_where=sa.text("fate = 'queued'"),

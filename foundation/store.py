@@ -188,6 +188,8 @@ def migrate(connection: sqlite3.Connection, url: str, schema: Schema) -> None:
         connection.execute(f"PRAGMA application_id={owner}")
     if current and current[0] == schema.head:
         return
+    # its plugins' greetings are nobody's news
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     # alembic takes a tenth of a second to import; only a start that migrates pays for it
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -195,8 +197,6 @@ def migrate(connection: sqlite3.Connection, url: str, schema: Schema) -> None:
     from sqlalchemy import create_engine  # noqa: PLC0415
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
-    # its plugins' greetings are nobody's news
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     config = Config()
     folder = importlib.import_module(schema.package).__path__[0]
     config.set_main_option("script_location", folder.replace("%", "%%"))

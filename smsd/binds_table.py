@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -19,7 +19,7 @@ from rich.text import Text
 from foundation.settings_tables import address
 from smsd.binds import BindsView, BindView
 
-__all__ = ["NotReachable", "ask", "show", "table", "watch"]
+__all__ = ["NotReachable", "ask", "duration", "every", "show", "view", "watch"]
 
 TIMEOUT_S: Final = 5.0
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to ask where it listens so
@@ -70,18 +70,25 @@ def ask(listen: str | None) -> BindsView:
         raise NotReachable(f"what {listen} answers is not smsd's; another program listens there") from None
 
 
-def table(told: BindsView) -> Table:
-    """The binds, one a line."""
-    made = Table(box=None, pad_edge=False, caption=f"{told.gateway}, {told.at}", caption_justify="left")
+def view(told: BindsView) -> Group:
+    """The binds, one a line, and below them what last went wrong, which may be long."""
+    made = Table(box=None, pad_edge=False)
     for name, justify in (
         *(("bind", "left"), ("state", "left"), ("since", "right"), ("window", "right")),
         *(("out/s", "right"), ("in/s", "right"), ("answer", "right"), ("throttled", "right")),
-        *(("again", "right"), ("queue", "right"), ("last error", "left")),
+        *(("again", "right"), ("queue", "right")),
     ):
-        made.add_column(name, justify=justify, no_wrap=name != "last error")  # type: ignore[arg-type]
+        made.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for bind in told.binds:
         made.add_row(*_cells(bind))
-    return made
+    # what an SMSC said is text, never markup
+    errors = [
+        Text(f"{bind.bind}: {said}", style="red")
+        for bind in told.binds
+        for said in (bind.last_error, bind.last_fault)
+        if said
+    ]
+    return Group(made, *errors, Text(f"{told.gateway}, {told.at}", style="dim"))
 
 
 def _cells(bind: BindView) -> tuple[str | Text, ...]:
@@ -96,8 +103,6 @@ def _cells(bind: BindView) -> tuple[str | Text, ...]:
         str(bind.throttled),
         str(bind.reconnects),
         str(bind.queue),
-        # what an SMSC said is text, never markup
-        Text(bind.last_error or bind.last_fault),
     )
 
 
@@ -114,7 +119,7 @@ def duration(seconds: int) -> str:
 def show(console: Console, told: BindsView, *, json: bool) -> None:
     """Once: a table, or one JSON object a line."""
     if not json:
-        console.print(table(told))
+        console.print(view(told), soft_wrap=True)
         return
     for bind in told.binds:
         console.file.write(msgspec.json.encode(bind).decode() + "\n")
@@ -125,7 +130,7 @@ def watch(console: Console, listen: str | None, turns: Iterator[None]) -> None:
     with Live(console=console, auto_refresh=False) as live:
         for _ in turns:
             try:
-                live.update(table(ask(listen)), refresh=True)
+                live.update(view(ask(listen)), refresh=True)
             except NotReachable as error:
                 live.update(Text(str(error), style="red"), refresh=True)
 

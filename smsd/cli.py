@@ -34,10 +34,13 @@ app.add_typer(operators_app, name="operators")
 Config = Annotated[Path, typer.Option("--config", "-c", help="The gateway's TOML file.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Page = Annotated[int, typer.Option(min=1, help="Which page, counted from 1.")]
-PageSize = Annotated[int, typer.Option(min=1, max=10_000, help="Rows to a page.")]
+PageSize = Annotated[
+    int, typer.Option(min=0, max=10_000, help="Rows to a page; 0: limits.page_size, or all with --json.")
+]
 Org = Annotated[str, typer.Option("--org", help="Only this organisation's codeword.")]
 DEFAULT = Path("config/smsd.toml")
 _ORE_PER_KR = 100
+_ALL = 2**31
 
 
 def _fail(words: str, status: int = 2) -> NoReturn:
@@ -115,19 +118,20 @@ def dialog(
     number: Annotated[str, typer.Option(help="Only this phone number.")] = "",
     since: Annotated[str, typer.Option(help="From this date or time on, Norwegian time: 2026-01-31.")] = "",
     page: Page = 1,
-    page_size: PageSize = 50,
+    page_size: PageSize = 0,
     json: Json = False,
 ) -> None:
     """Every SMS in and out with its fate, oldest first."""
     from smsd import messagelog  # noqa: PLC0415
 
-    connection = _store(_settings(config))
+    settings = _settings(config)
+    connection = _store(settings)
     which = messagelog.Filter(
         org=org.upper(),
         number=_number(number),
         since_us=_moment(since),
         page=page,
-        page_size=page_size,
+        page_size=_rows(page_size, settings, json=json),
     )
     for sms in messagelog.read(connection, which):
         typer.echo(msgspec.json.encode(sms).decode() if json else messagelog.line(sms))
@@ -203,7 +207,7 @@ def charges(
     state: Annotated[str, typer.Option(help="Only charges in this state, such as in_doubt.")] = "",
     org: Org = "",
     page: Page = 1,
-    page_size: PageSize = 50,
+    page_size: PageSize = 0,
     json: Json = False,
 ) -> None:
     """List charges, newest first."""
@@ -214,8 +218,9 @@ def charges(
         return
     if state and state not in set(ChargeState):
         _fail(f"--state: {state!r} is no state of a charge; give one of {', '.join(ChargeState)}")
-    connection = _store(_settings(config))
-    found = worklist.listed(connection, state=state, org=org.upper(), page=page, page_size=page_size)
+    settings = _settings(config)
+    rows = _rows(page_size, settings, json=json)
+    found = worklist.listed(_store(settings), state=state, org=org.upper(), page=page, page_size=rows)
     if json:
         for charge in found:
             typer.echo(msgspec.json.encode(charge).decode())
@@ -357,6 +362,11 @@ def reconcile(
     if apply:
         for words in reconciliation_text.done(totals, lines):
             typer.echo(words)
+
+
+def _rows(asked: int, settings: Settings, *, json: bool) -> int:
+    """Rows to a page: as asked, else for programs all of them and for people what the settings say."""
+    return asked or (_ALL if json else settings.limits.page_size)
 
 
 def _number(text: str, option: str = "--number") -> str:

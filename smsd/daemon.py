@@ -32,6 +32,7 @@ from foundation.store import Runner, Store, StoreFailed, open_sqlite
 from foundation.systemd import Notifier
 from smsd.assembly import make_gateway, make_keeping, make_queues, use_settings
 from smsd.binds import Tracing, bind_gauges, look, watching
+from smsd.charging.watch import Watch
 from smsd.engine import Engine, EngineLimits
 from smsd.housekeeping import Housekeeping
 from smsd.links import account_links
@@ -109,6 +110,8 @@ class Daemon:
             engine.hand_off_by(courier)
             self._gauges(engine, courier)
             housekeeping = Housekeeping(store, self.clock, make_keeping(settings))
+            watch = Watch(store, self.clock, self.metrics, settings.limits.receipt_wait_h)
+            beside_engine = (housekeeping, watch)
             health = None
             if settings.metrics.listen is not None:
                 checks = self._checks(store, engine, carrier)
@@ -124,7 +127,8 @@ class Daemon:
                         ("carrier", carrier.run(engine)),
                         ("watchdog", self._notifier.keep_alive(lambda: True)),
                         ("housekeeping", housekeeping.run()),
-                        ("reload", self._reload(engine, housekeeping)),
+                        ("watch", watch.run()),
+                        ("reload", self._reload(engine, beside_engine)),
                         ("bridge", bridge),
                         ("health", health.run() if health else None),
                         *((link.name, link.run()) for link in links),
@@ -211,7 +215,7 @@ class Daemon:
         self._take_bridge = take
         return serve()
 
-    async def _reload(self, engine: Engine, housekeeping: Housekeeping) -> None:
+    async def _reload(self, engine: Engine, beside: tuple[Housekeeping, Watch]) -> None:
         while True:
             await self._hangup.wait()
             self._hangup.clear()
@@ -225,18 +229,19 @@ class Daemon:
                     gateway = make_gateway(new, self._queues, ids=self.ids, clock=self.clock)
                     if self._take_bridge is not None:
                         await self._take_bridge()
-                    self._take(new, engine, housekeeping)
+                    self._take(new, engine, *beside)
                     engine.use(gateway)
                     log.info("reload.done", organisations=len(new.organisations))
             except (ConfigurationError, StoreFailed) as error:
                 log.error("reload.refused", error=str(error))
             self._notifier.ready()
 
-    def _take(self, new: Settings, engine: Engine, housekeeping: Housekeeping) -> None:
+    def _take(self, new: Settings, engine: Engine, housekeeping: Housekeeping, watch: Watch) -> None:
         self.settings = new
         use_settings(self._queues, new)
         engine.limits = EngineLimits(waiting=new.limits.mo_queue)
         housekeeping.keeping = make_keeping(new)
+        watch.receipt_wait_h = new.limits.receipt_wait_h
         logs.configure(new.log.level, new.log.format)
 
     def _checks(self, store: Store, engine: Engine, carrier: Carrier) -> Mapping[str, Any]:

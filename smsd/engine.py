@@ -35,7 +35,7 @@ from smsd.work import Answered, Delivered, Input, ParcelCame, Piece, Plan, Tick
 log = structlog.get_logger(__name__)
 
 _PAGE = 1000
-_QUIET_US = TAIL_US + SECOND_US
+_QUIET_S = TAIL_US / SECOND_US + 1
 
 
 class EngineLimits(msgspec.Struct, frozen=True):
@@ -75,6 +75,7 @@ class Engine:
         self._connections: dict[Link, str] = {}
         self._opened: dict[str, int] = {}
         self._last_mo: dict[str, tuple[str, int]] = {}
+        self._ticks = 0
         self._ended_well: list[str] = []
         self._answers_lost = False
         self._inputs: deque[Input] = deque()
@@ -265,9 +266,9 @@ class Engine:
         for link, frame, status in plan.responses:
             if not link.respond(frame, status):
                 self._answers_lost = True
-        for connection, operator, at_us in plan.last_mo.values():
+        for connection, operator, _ in plan.last_mo.values():
             if connection in self._opened:
-                self._last_mo[connection] = (operator, at_us)
+                self._last_mo[connection] = (operator, self._ticks)
         for done, parcel in plan.parcels:
             if not done.done():
                 done.set_result(parcel)
@@ -384,11 +385,13 @@ class Engine:
             self._last_seq = found[-1].seq
 
     def _schedule_tick(self) -> None:
-        now_us = self._clock.now_us()
+        # counted in ticks: while the machine slept or its clock was put right, nobody watched over the binds
+        self._ticks += 1
+        enough = _QUIET_S / self.limits.tick_s
         quiet = tuple(
             (connection, operator)
-            for connection, (operator, at_us) in self._last_mo.items()
-            if now_us - at_us > _QUIET_US
+            for connection, (operator, tick) in self._last_mo.items()
+            if self._ticks - tick > enough
         )
         for connection, _ in quiet:
             del self._last_mo[connection]

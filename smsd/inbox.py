@@ -35,8 +35,9 @@ from smsd.smpp.segments import assemble, read_content
 from smsd.store import statements as sql
 from smsd.work import Plan
 
-TAIL_US: Final = 30 * SECOND_US
-"""An answer on its way for longer than this has arrived, or its bind has ended."""
+TAIL_US: Final = 60 * SECOND_US
+"""An answer on its way for longer than this has arrived, or its bind has ended: an enquire_link after 20 s of
+silence and the wait for its answer lie within it."""
 _LOOK_BACK_US: Final = 86_400 * SECOND_US
 _FRESH_CONNECTION_US: Final = 300 * SECOND_US
 

@@ -275,6 +275,8 @@ class Sender:
         over = {id(outgoing) for outgoing in plan.over}
         taken = plan.taken.get(queue.name, {})
         waits: list[int | None] = []
+        limited = queue.rates.limited
+        link: Link | None
         allowed = sum(free.values()) if queue.allowed is None else queue.allowed
         for lane in queue.waiting(fresh, taken):
             ring = deque(lane)
@@ -286,6 +288,8 @@ class Sender:
                 outgoing = piece.outgoing
                 if outgoing.over or id(outgoing) in over:
                     link = None
+                elif not (outgoing.bind or limited):
+                    link = max(free, key=free.__getitem__) if len(free) > 1 else next(iter(free))
                 else:
                     link, may, wait_us = self._way(plan, queue, outgoing, free, rooms)
                     if not may:
@@ -296,7 +300,7 @@ class Sender:
                 if link is None or not self._may_go(tx, plan, piece):
                     continue
                 plan.submits.append((link, piece))
-                if queue.rates.limited:
+                if limited:
                     plan.spent[outgoing.org] = plan.spent.get(outgoing.org, 0) + 1
                 allowed -= 1
                 free[link] -= 1

@@ -49,7 +49,7 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str = "premium-sms"
     keepalive_s: int = 30
     timeout_s: float = 10.0
-    session_expiry_s: int = 86_400
+    session_expiry_s: int = 300
     publish_expiry_s: int = 3_600
     receive_maximum: int = 64
     limit_octets: int = 1_100_000

@@ -273,6 +273,11 @@ DOUBTFUL_TO = Statement(
     "short_code",
     "operator",
 )
+OPEN_CHARGES = Statement(
+    select(_c.state, func.count(), func.min(_c.created_us))
+    .where(_c.state.in_([_word("intended"), _word("sending"), _word("accepted"), _word("in_doubt")]))
+    .group_by(_c.state)
+)
 ADD_CHARGE_EVENT = _insert(charge_events, "id")
 HAS_ID = Statement(
     select(_s.key).where(and_(_s.message == bindparam("message"), _s.key != _word("no-answer"))).limit(1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 import tracemalloc
+from pathlib import Path
 from struct import pack
 
 import pytest
@@ -159,6 +160,16 @@ def test_a_pdu_cut_by_the_end_of_the_connection_is_nobody_s() -> None:
     session.receive_data(deliver()[:-1], 1.0)
     session.receive_eof(2.0)
     assert [type(event).__name__ for event in session.events()] == ["Closed"]
+
+
+def test_each_target_has_its_program_and_make_runs_it() -> None:
+    here = Path(__file__).parent
+    programs = {path.stem.removeprefix("fuzz_") for path in here.glob("fuzz_*.py")} - {"targets"}
+    assert programs == set(TARGETS)
+    (line,) = [
+        line for line in (here.parents[1] / "Makefile").read_text().splitlines() if line.startswith("ONLY")
+    ]
+    assert set(line.partition("?=")[2].split()) == programs
 
 
 def test_the_cases_tell_where_they_were_heard_of() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hostile_samples import ANSWER, CLOSES, PUBLISHED, RECEIPTS, REQUEST, Published, deliver, pdu_of, resp
 
@@ -153,6 +155,12 @@ def test_the_content_of_such_messages_is_what_can_be_had(name: str, text: str, p
     assert isinstance(event, Requested)
     content = read_content(event.frame.pdu, Coding.GSM7)  # type: ignore[arg-type]
     assert (content.text, content.part) == (text, part)
+
+
+def test_the_documentation_names_every_case_and_where_it_was_heard_of() -> None:
+    said = (Path(__file__).parents[2] / "docs/hostile-input.md").read_text("utf-8")
+    for case in PUBLISHED:
+        assert f"| `{case.name}` | {case.source} | {case.fault} |" in said
 
 
 @pytest.mark.parametrize("text", ["€" * 96, "a" * 200, "€" * 5000])

@@ -14,8 +14,6 @@ from unittest.mock import patch
 
 import msgspec
 import sim_world
-from sqlalchemy import literal_column, select
-
 from billing_bridge import matching
 from billing_bridge.daemon import BridgeDaemon
 from billing_bridge.invoicing import ledger
@@ -52,7 +50,7 @@ Patches = Callable[[], list[Any]]
 
 @dataclass(frozen=True)
 class Sabotage:
-    """One harm. `rules` are those of which at least one is expected to be found broken."""
+    """One harm."""
 
     name: str
     what: str
@@ -521,11 +519,9 @@ def the_bridge_charges_paid_invoices() -> list[Any]:
     ]
 
 
-@sabotage("donations are charged as fees")
+@sabotage("an invoice is charged again while its charge is under way")
 def the_bridge_ignores_charges_under_way() -> list[Any]:
-    return [
-        patch.object(bridge_charging, "match_payment", _match_pending),
-    ]
+    return [patch.object(bridge_charging, "match_payment", _match_pending)]
 
 
 def _match_pending(people: Any, amount_ore: int, today: Any) -> Any:
@@ -544,5 +540,3 @@ def the_bridge_books_twice() -> list[Any]:
     real = ledger.settle
     return [patch.object(ledger, "settle", settle)]
 
-
-_ = (literal_column, select)

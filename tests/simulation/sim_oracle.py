@@ -57,7 +57,7 @@ class Books:
     refused: int
     memberships: list[tuple[str, int, str]]
     mo_of: dict[str, str]
-    events: list[tuple[str, int, str, str, str]]
+    events: list[tuple[str, int, str, str, str, str]]
     unplaced: list[Sm] = field(default_factory=list)
 
 
@@ -137,24 +137,36 @@ def _read(world: World) -> Books:
         refused=_rows(bridge, "SELECT count(*) FROM refused_messages")[0][0],
         memberships=_rows(bridge, "SELECT org, year, conversation FROM memberships"),
         mo_of=mo_of,
-        events=_rows(gateway, "SELECT charge, at_us, evidence, before, after FROM charge_events ORDER BY id"),
+        events=_rows(gateway, "SELECT charge, at_us, evidence, before, after, detail FROM charge_events ORDER BY id"),
     )
 
 
 def _place(world: World, books: Books) -> None:
-    """Which charge each premium message in the operators' ledgers is; by the MO it answers, else by what fits."""
+    """Which charge each premium message in the operators' ledgers is: by the MO it answers, else by its id."""
+    named = {(row[0], row[5].removeprefix("id:")) for row in books.events if row[5].startswith("id:")}
+    known = {charge for charge, _ in named}
     for operator in world.operators.values():
         name = operator.traits.name
         for sm in operator.ledger:
             if not sm.price_ore:
                 continue
-            fitting = [charge for charge in books.charges if charge.operator == name and charge.mo == sm.mo]
-            if not sm.mo:
-                fitting = [
-                    each for each in fitting if (each.number, each.amount_ore) == (sm.number, sm.price_ore)
-                ]
-            # where an MO was taken twice there are two: the most telling is the one that agrees
-            charge = min(fitting, key=lambda each: (len(each.taken), not _agree(each, sm), each.id), default=None)
+            fitting = [
+                each
+                for each in books.charges
+                if each.operator == name
+                and each.mo == sm.mo
+                and (sm.mo or (each.number, each.amount_ore) == (sm.number, sm.price_ore))
+            ]
+            charge = min(
+                fitting,
+                key=lambda each: (
+                    (each.id, sm.response_id) not in named,
+                    len(each.taken) + (each.id in known),
+                    _differ(each, sm),
+                    each.id,
+                ),
+                default=None,
+            )
             if charge is None:
                 books.unplaced.append(sm)
                 continue
@@ -163,8 +175,13 @@ def _place(world: World, books: Books) -> None:
                 charge.billed.append(sm)
 
 
-def _agree(charge: ChargeSeen, sm: Sm) -> bool:
-    return (charge.state in BILLED_HERE) == (sm.billed_at is not None)
+def _differ(charge: ChargeSeen, sm: Sm) -> int:
+    """How badly a charge fits, where nothing names the one that is meant."""
+    if charge.state == "refused":
+        return 3
+    if charge.state in OPEN:
+        return 1
+    return 0 if (charge.state in BILLED_HERE) == (sm.billed_at is not None) else 2
 
 
 def _money(world: World, books: Books, *, reported: bool) -> None:
@@ -226,7 +243,7 @@ def _states(world: World, books: Books) -> None:
     """Final states do not go back by receipts, and of one tariff one charge at a time may be billed."""
     tariffs = {charge.id: (charge.number, charge.amount_ore) for charge in books.charges}
     started: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for charge, _, evidence, before, after in books.events:
+    for charge, _, evidence, before, after, _ in books.events:
         if evidence.startswith("receipt") and before not in OPEN and before != after:
             world.findings.append(Finding("states", f"charge {charge[-6:]} went from {before} to {after} by a receipt"))
         going = started[tariffs[charge]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from foundation.clock import OSLO, to_us
@@ -90,6 +90,8 @@ def draw(seed: int, *, faults: bool = True) -> Plot:
         rebirth_s=rng.choice((0.05, 0.5, 3.0, 20.0)),
         dies_silently=rng.random() < 0.2,
     )
+    if storm and rng.random() < 0.1:
+        _use_ids_again(rng, plot)
     if storm:
         for name in ("gateway", "bridge"):
             if rng.random() < (0.55 if name == "gateway" else 0.25):
@@ -98,6 +100,19 @@ def draw(seed: int, *, faults: bool = True) -> Plot:
         for name, places in plot.die_at_step.items():
             plot.die_at_step[name] = {place * rng.randint(5, 25) for place in sorted(places)}
     return plot
+
+
+def _use_ids_again(rng: random.Random, plot: Plot) -> None:
+    """The SMSC gives its ids out anew while it still owes receipts for the old ones."""
+    plot.operators = [
+        replace(traits, ids=rng.choice(("decimal", "hex", "resp-hex")), receipt_late=0.8, receipt_never=0.0, swallows=0.0)
+        for traits in plot.operators[:1]
+    ]
+    payers = rng.sample(PAYERS, 3)
+    at = plot.begins_s
+    plot.texts = [Text(at + 4 * place, number, f"ORG1 BETAL {_OWED[number][0]}", PAYS) for place, number in enumerate(payers)]
+    plot.faults = [*plot.faults[:2], Fault(at + 3, "operator restarts with ids anew", 0.05, 0.0)]
+    plot.faults.sort(key=lambda fault: fault.at)
 
 
 def _operators(rng: random.Random, storm: float) -> list[Traits]:

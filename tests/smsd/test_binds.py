@@ -321,7 +321,7 @@ def console(width: int = 140) -> Console:
 
 
 def test_the_table_says_how_each_bind_fares() -> None:
-    terminal = console()
+    terminal = console(80)
     binds_table.show(terminal, TOLD, json=False)
     shown = terminal.file.getvalue()  # type: ignore[attr-defined]
     for word in (

@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from foundation.clock import SystemClock
 from smsd.binds import Tracing
 from smsd.links import account_links
+from smsd.probe_file import read_operator
 from smsd.settings import Limits
 from smsd.smpp import pdu as p
 from smsd.smpp.answers import Answer
@@ -278,6 +279,18 @@ async def test_wireshark_dissects_it_as_smpp(traced_file: Path) -> None:
     assert [each["smpp.destination_addr"] for each in submits] == ["479*****32"]
     assert {layer["tcp"]["tcp.checksum.status"] for layer in layers} == {"1"}
     assert b"_ws.malformed" not in read
+
+
+def test_the_file_of_a_trace_need_not_be_there_and_lies_where_the_gateway_runs(tmp_path: Path) -> None:
+    profile = tmp_path / "telco.toml"
+    profile.write_text(
+        'host = "smsc.example"\nport = 2775\nsystem_id = "smsd"\npassword = "secret"\n'
+        'trace_file = "var/telco.pcap"\ntrace_file_mb = 1\ntrace_files = 2\ntrace_private = true\n'
+    )
+    found = read_operator(profile)
+    assert (found.trace_file, found.trace_file_mb, found.trace_files) == ("var/telco.pcap", 1, 2)
+    assert found.trace_private
+    assert not operator().trace_private
 
 
 def test_an_account_without_a_trace_has_its_connector_as_it_is() -> None:

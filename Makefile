@@ -102,8 +102,9 @@ asyncapi: setup
 	@$(BIN)/python -m foundation.asyncapi --check docs/asyncapi.yaml
 
 .PHONY: simulate
-simulate: setup ## the simulated world with faults; SEED=n repeats one run exactly
-	@$(BIN)/python -m pytest $(if $(SEED),--seed $(SEED)) tests/simulation
+simulate: setup ## the simulated world with faults; SEEDS=n runs so many, SEED=n repeats one run exactly
+	@$(BIN)/python tests/simulation/simulate.py $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000)) \
+		$(if $(FIRST),--first $(FIRST)) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
 
 .PHONY: fuzz
 fuzz: setup ## hostile octets at every parser, SECONDS=60 each; ONLY="pdu text" for some. Needs atheris

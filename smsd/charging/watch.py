@@ -7,6 +7,7 @@ operator accepted and never reported on, once its receipt can no longer be on it
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import msgspec
 import structlog
@@ -40,22 +41,23 @@ class Watch:
         self._found: dict[ChargeState, Waiting] = {}
         self._told: dict[ChargeState, float] = {}
         for state in sorted(UNFINISHED):
-            metrics.gauge(
-                "charges_open",
-                "Unfinished charges",
-                lambda state=state: self.waiting(state).count,
-                state=state,
-            )
+            metrics.gauge("charges_open", "Unfinished charges", partial(self._count, state), state=state)
             metrics.gauge(
                 "charges_oldest_seconds",
                 "Age of the oldest unfinished charge",
-                lambda state=state: self.waiting(state).oldest_s,
+                partial(self._oldest_s, state),
                 state=state,
             )
 
     def waiting(self, state: ChargeState) -> Waiting:
         """As of the last look."""
         return self._found.get(state, Waiting())
+
+    def _count(self, state: ChargeState) -> float:
+        return self.waiting(state).count
+
+    def _oldest_s(self, state: ChargeState) -> float:
+        return self.waiting(state).oldest_s
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -96,5 +98,5 @@ class Watch:
             event,
             count=waiting.count,
             oldest_s=round(waiting.oldest_s),
-            cure=f"smsd charges --state {state}; smsd charges resolve, or reconcile with the operator's report",
+            cure=f"smsd charges --state {state}; smsd charges resolve or reconcile",
         )

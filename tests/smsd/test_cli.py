@@ -215,7 +215,7 @@ def test_dialog_shows_what_is_asked_for(smsd: Console, words: list[str], count: 
         (["--since", "2026-13-01"], "--since"),
         (["--page", "0"], "--page"),
         (["--page", "to"], "--page"),
-        (["--page-size", "0"], "--page-size"),
+        (["--page-size", "-1"], "--page-size"),
         (["--colour"], "--colour"),
     ],
 )

@@ -28,6 +28,8 @@ from simulators.smsc.rules import Behaviour, RuleBook
 from simulators.smsc.settings import DEFAULT_RULES, ReceiptState, SmscSettings
 from simulators.smsc.texts import Reassembly
 from smsd.smpp.alphabet import Coding
+from smsd.smpp.codec import BARE_RESPONSES
+from smsd.smpp.constants import RESPONSE
 from smsd.smpp.link import Answer, AnswerKind
 from smsd.smpp.pdu import (
     Bind,
@@ -36,11 +38,13 @@ from smsd.smpp.pdu import (
     DataSm,
     DataSmResp,
     Frame,
+    GenericNack,
     Pdu,
     QuerySm,
     QuerySmResp,
     SubmitSm,
     SubmitSmResp,
+    command_of,
 )
 from smsd.smpp.segments import Content, read_content
 
@@ -168,7 +172,8 @@ class Smsc:
             elif isinstance(pdu, QuerySm):
                 batch.replies.append(self._query(frame, pdu))
             else:
-                conn.respond(frame, pdu, CommandStatus.ESME_RINVCMDID)
+                refused = BARE_RESPONSES.get(command_of(pdu) | RESPONSE, GenericNack())
+                conn.respond(frame, refused, CommandStatus.ESME_RINVCMDID)
             if batch.closing:
                 break
         if not self._flush():

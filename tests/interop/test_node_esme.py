@@ -175,7 +175,6 @@ async def test_query_sm_tells_the_state(node_esme: Node) -> None:
     assert unknown["command_status"] == CommandStatus.ESME_RQUERYFAIL
 
 
-@pytest.mark.xfail(strict=True, reason="the simulator answers these with a PDU of the request's own command")
 @pytest.mark.parametrize("command", ["cancel_sm", "replace_sm", "submit_multi"])
 async def test_what_the_simulator_does_not_do_is_refused_in_its_own_response(
     node_esme: Node, command: str

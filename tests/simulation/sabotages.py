@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import msgspec
 import sim_world
+
 from billing_bridge import matching
 from billing_bridge.daemon import BridgeDaemon
 from billing_bridge.invoicing import ledger
@@ -26,7 +27,7 @@ from smsd.charging import states, worklist
 from smsd.charging.correlation import Correlation
 from smsd.charging.desk import Desk
 from smsd.charging.states import ChargeState as S
-from smsd.charging.states import Evidence as E
+from smsd.charging.states import Evidence
 from smsd.engine import Engine
 from smsd.gateway import Gateway
 from smsd.housekeeping import Housekeeping
@@ -45,6 +46,7 @@ try:
 except ImportError:
     from foundation.mailbox import Courier
 
+E = Evidence
 Patches = Callable[[], list[Any]]
 
 
@@ -133,7 +135,9 @@ def acknowledges_parcels_before_commit() -> list[Any]:
 def believes_failed_commits() -> list[Any]:
     def done(self: Store, loop: Any, batch: Any, results: Any) -> None:
         told = [(None, None)] * len(batch) if isinstance(results, Exception) else results
-        real(self, loop, batch, getattr(self, "last_results", told) if isinstance(results, Exception) else told)
+        real(
+            self, loop, batch, getattr(self, "last_results", told) if isinstance(results, Exception) else told
+        )
 
     def begin(self: Store, loop: Any, batch: Any, results: Any) -> None:
         self.last_results = results  # type: ignore[attr-defined]
@@ -342,7 +346,9 @@ def ignores_the_number_of_receipts() -> list[Any]:
 
 @sabotage("receipts that come before their response are dropped")
 def drops_early_receipts() -> list[Any]:
-    def receipt(self: Correlation, tx: Any, plan: Any, profile: Any, reading: Any, number: str, code: str) -> None:
+    def receipt(
+        self: Correlation, tx: Any, plan: Any, profile: Any, reading: Any, number: str, code: str
+    ) -> None:
         if self._match(tx, profile.name, reading.key, number):
             real(self, tx, plan, profile, reading, number, code)
 
@@ -539,4 +545,3 @@ def the_bridge_books_twice() -> list[Any]:
 
     real = ledger.settle
     return [patch.object(ledger, "settle", settle)]
-

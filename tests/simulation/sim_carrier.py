@@ -10,10 +10,10 @@ import random
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from sim_time import Agenda
+
 from foundation.carriers.delivery import Delivery
 from foundation.mailbox import Posted, Receiver
-
-from sim_time import Agenda
 
 Parcels = list[tuple[str, bytes]]
 
@@ -43,7 +43,10 @@ class Broker:
             self.fired("hand-off lost")
             return
         self._flights += 1
-        at = max(self._last[to], self.agenda.now + self.rng.uniform(0.0005, 0.01) + self.rng.uniform(0, self.slow_s))
+        at = max(
+            self._last[to],
+            self.agenda.now + self.rng.uniform(0.0005, 0.01) + self.rng.uniform(0, self.slow_s),
+        )
         self._last[to] = at
         self.agenda.at(at, partial(self._arrive, self._flights, to, parcels, acks))
         if self.rng.random() < self.repeats:

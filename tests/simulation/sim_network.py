@@ -1,4 +1,4 @@
-"""TCP as it is: octets in order or cut, late, swallowed by a half-open connection; never twice, never changed.
+"""TCP as it is: octets in order or cut, late, swallowed by a half-open bind; never twice, never changed.
 
 Both ends are `asyncio.Protocol`s on loops of their own; the transports here stand where sockets would.
 """

@@ -1,4 +1,4 @@
-"""A model operator: takes, bills, delivers, forgets and lies as its traits say, and keeps a ledger of its own.
+"""A model operator: takes, bills, delivers, forgets and lies as its traits say, and keeps its own ledger.
 
 Written for the oracle: it shares the SMPP session with the gateway, and none of what decides about money.
 """
@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sim_time import SimLoop
+
 from smsd.smpp import pdu as p
 from smsd.smpp.answers import Answer, AnswerKind
 from smsd.smpp.constants import CommandId
 from smsd.smpp.server import ServerConnection, SmppServer
 from smsd.smpp.session import SessionSettings
 from smsd.smpp.wire import Wire
-
-from sim_time import SimLoop
 
 if TYPE_CHECKING:
     from sim_world import World
@@ -27,7 +27,8 @@ PRICE_TAG = 0x1403
 MESSAGE_ID, MESSAGE_STATE, NETWORK_ERROR = 0x001E, 0x0427, 0x0423
 THROTTLED, QUEUE_FULL, SYSTEM_ERROR, BAD_NUMBER, NO_CREDIT = 0x58, 0x14, 0x08, 0x0B, 0x401
 STATES = {
-    "ENROUTE": 1, "DELIVRD": 2, "EXPIRED": 3, "DELETED": 4, "UNDELIV": 5, "ACCEPTD": 6, "UNKNOWN": 7, "REJECTD": 8,
+    "ENROUTE": 1, "DELIVRD": 2, "EXPIRED": 3, "DELETED": 4,
+    "UNDELIV": 5, "ACCEPTD": 6, "UNKNOWN": 7, "REJECTD": 8,
 }  # fmt: skip
 _RECEIVES = (CommandId.BIND_TRANSCEIVER, CommandId.BIND_RECEIVER)
 TARIFFS = {"50": "3115", "100": "3120", "150": "3125"}
@@ -163,7 +164,9 @@ class ModelOperator:
     def restart(self, down_s: float, *, resets_ids: bool, forgets: float) -> None:
         """All binds end at once; what was in memory may be gone."""
         self.down_until = self.agenda.now + down_s
-        self.world.tell(f"{self.traits.name}: restarts, down for {down_s:.0f} s" + (", ids anew" if resets_ids else ""))
+        self.world.tell(
+            f"{self.traits.name}: restarts, down for {down_s:.0f} s" + (", ids anew" if resets_ids else "")
+        )
         for conn in list(self.conns):
             conn.drop()
         self._epoch += 1
@@ -347,7 +350,8 @@ class ModelOperator:
         self._used[receipt_id, sm.number] = sm
         kind = f"premium {price_ore // 100} kr" if price_ore else "free"
         self.world.tell(
-            f"{self.traits.name}: takes {kind} to {sm.number[-2:]} as {response_id} for {mo or '?'}: {pdu.short_message[:24]!r}"
+            f"{self.traits.name}: takes {kind} to {sm.number[-2:]} as {response_id} for {mo or '?'}: "
+            f"{pdu.short_message[:24]!r}"
         )
         if price_ore:
             self._premium(sm)
@@ -400,7 +404,9 @@ class ModelOperator:
         poor = phone.credit_ore is not None and phone.credit_ore < sm.price_ore
         delay_s = rng.uniform(0.1, 3)
         if rng.random() < traits.receipt_late:
-            delay_s = rng.choice((rng.uniform(20, 90), rng.uniform(3600, 12 * 3600), rng.uniform(20 * 3600, 47 * 3600)))
+            delay_s = rng.choice(
+                (rng.uniform(20, 90), rng.uniform(3600, 12 * 3600), rng.uniform(20 * 3600, 47 * 3600))
+            )
             world.fired("receipt late")
         if rng.random() < traits.receipt_first:
             world.fired("receipt before the response")
@@ -418,7 +424,9 @@ class ModelOperator:
         err = "0021" if poor else ("000" if rng.random() < 0.6 else rng.choice(("0021", "0022", "0099")))
         if rng.random() < traits.receipt_odd:
             world.fired("receipt pending before the final one")
-            self._receipt(sm, delay_s * rng.random(), rng.choice(("ENROUTE", "ACCEPTD", "UNKNOWN")), err="0021")
+            self._receipt(
+                sm, delay_s * rng.random(), rng.choice(("ENROUTE", "ACCEPTD", "UNKNOWN")), err="0021"
+            )
         if traits.billing == "late":
             # delivered first, billing is tried again and again
             self._receipt(sm, delay_s, "DELIVRD", err="0210")
@@ -443,14 +451,18 @@ class ModelOperator:
             if rng.random() < traits.lies:
                 world.fired("contradictory receipt")
                 sm.lied_about = True
-                self._receipt(sm, delay_s + rng.choice((-0.05, 0.5, 100.0)), "UNDELIV" if not fails else "DELIVRD")
+                self._receipt(
+                    sm, delay_s + rng.choice((-0.05, 0.5, 100.0)), "UNDELIV" if not fails else "DELIVRD"
+                )
 
     def _bill(self, sm: Sm) -> None:
         sm.billed_at = self.agenda.now
         phone = self.world.phones[sm.number]
         if phone.credit_ore is not None:
             phone.credit_ore -= sm.price_ore
-        self.world.tell(f"{self.traits.name}: BILLS {sm.number[-2:]} {sm.price_ore // 100} kr for {sm.response_id}")
+        self.world.tell(
+            f"{self.traits.name}: BILLS {sm.number[-2:]} {sm.price_ore // 100} kr for {sm.response_id}"
+        )
 
     # receipts
 
@@ -477,7 +489,8 @@ class ModelOperator:
         if form != "tlv":
             stamp = "2611221200"
             text = (
-                f"id:{sm.receipt_id} sub:001 dlvrd:001 submit date:{stamp} done date:{stamp} stat:{stat} err:{err} text:"
+                f"id:{sm.receipt_id} sub:001 dlvrd:001 submit date:{stamp} done date:{stamp} "
+                f"stat:{stat} err:{err} text:"
             ).encode("ascii")
         if form in ("tlv", "both"):
             tlvs = [

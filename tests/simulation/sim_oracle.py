@@ -9,16 +9,16 @@ import contextlib
 import sqlite3
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import msgspec
+from sim_operator import MO_TAG, Mo, Sm
+from sim_world import Finding, World
 
 from billing_bridge.audit import audit
 from foundation.clock import oslo_year
 from foundation.store import SqliteTx
-from sim_operator import MO_TAG, Mo, Sm
-from sim_world import Finding, World
 
 OPEN = ("intended", "sending", "accepted", "in_doubt")
 BILLED_HERE = ("charged", "refund_due", "refunded")
@@ -88,19 +88,17 @@ def look(world: World) -> Counter[str]:
     )
     for charge in books.charges:
         figures[f"charge {charge.state}"] += 1
-    world.tell(f"end: {sorted((charge.state, charge.number[-2:], charge.amount_ore) for charge in books.charges)}")
+    world.tell(
+        f"end: {sorted((charge.state, charge.number[-2:], charge.amount_ore) for charge in books.charges)}"
+    )
     return figures
 
 
-def _rows(store: Path, query: str) -> list[tuple[Any, ...]]:
-    with contextlib.closing(sqlite3.connect(store)) as connection:
-        return connection.execute(query).fetchall()
-
-
 def _read(world: World) -> Books:
-    gateway, bridge = world.gateway_store, world.bridge_store
-    messages = _rows(
-        gateway, "SELECT id, conversation, direction, number, text, purpose, fate, price_ore, echo, operator FROM messages"
+    gateway, bridge = partial(world.rows, "gateway.db"), partial(world.rows, "bridge.db")
+    messages = gateway(
+        "SELECT id, conversation, direction, number, text, purpose, fate, price_ore, echo, operator "
+        "FROM messages"
     )
     mo_of = {}
     for row in messages:
@@ -109,40 +107,42 @@ def _read(world: World) -> Books:
                 if tag == MO_TAG:
                     mo_of[row[0]] = value.decode()
     commands: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for kind, conversation, result in _rows(bridge, "SELECT kind, conversation, result FROM commands"):
+    for kind, conversation, result in bridge("SELECT kind, conversation, result FROM commands"):
         commands[conversation].append((kind, result))
     return Books(
         charges=[
             ChargeSeen(*row, mo=mo_of.get(row[1], ""))
-            for row in _rows(
-                gateway,
-                "SELECT id, conversation, invoice, operator, number, amount_ore, state, contradicted FROM charges ORDER BY id",
+            for row in gateway(
+                "SELECT id, conversation, invoice, operator, number, amount_ore, state, contradicted "
+                "FROM charges ORDER BY id",
             )
         ],
         messages=messages,
-        listed={row[0] for row in _rows(gateway, "SELECT id FROM charges WHERE state = 'in_doubt'")},
-        set_aside=_rows(gateway, "SELECT count(*) FROM set_aside")[0][0],
+        listed={row[0] for row in gateway("SELECT id FROM charges WHERE state = 'in_doubt'")},
+        set_aside=gateway("SELECT count(*) FROM set_aside")[0][0],
         payments={
             row[0]: row[1:]
-            for row in _rows(bridge, "SELECT id, state, invoice, amount_ore, contradicted FROM payments")
+            for row in bridge("SELECT id, state, invoice, amount_ore, contradicted FROM payments")
         },
         invoices={
             row[0]: (row[1], row[2])
-            for row in _rows(
-                bridge, "SELECT i.id, i.amount_ore, p.number FROM invoices i JOIN people p ON p.id = i.person"
+            for row in bridge(
+                "SELECT i.id, i.amount_ore, p.number FROM invoices i JOIN people p ON p.id = i.person"
             )
         },
         commands=commands,
-        dialog=Counter(row[0] for row in _rows(bridge, "SELECT id FROM sms WHERE direction = 'in'")),
-        refused=_rows(bridge, "SELECT count(*) FROM refused_messages")[0][0],
-        memberships=_rows(bridge, "SELECT org, year, conversation FROM memberships"),
+        dialog=Counter(row[0] for row in bridge("SELECT id FROM sms WHERE direction = 'in'")),
+        refused=bridge("SELECT count(*) FROM refused_messages")[0][0],
+        memberships=bridge("SELECT org, year, conversation FROM memberships"),
         mo_of=mo_of,
-        events=_rows(gateway, "SELECT charge, at_us, evidence, before, after, detail FROM charge_events ORDER BY id"),
+        events=gateway(
+            "SELECT charge, at_us, evidence, before, after, detail FROM charge_events ORDER BY id"
+        ),
     )
 
 
 def _place(world: World, books: Books) -> None:
-    """Which charge each premium message in the operators' ledgers is: by the MO it answers, else by its id."""
+    """Which charge each premium message of the operators' ledgers is: by the MO it answers, or its id."""
     named = {(row[0], row[5].removeprefix("id:")) for row in books.events if row[5].startswith("id:")}
     known = {charge for charge, _ in named}
     for operator in world.operators.values():
@@ -191,12 +191,17 @@ def _money(world: World, books: Books, *, reported: bool) -> None:
         world.findings.append(Finding(rule, f"{what}{' (after the report)' if reported else ''}"))
 
     for sm in books.unplaced:
-        found("I2", f"{sm.response_id} to {sm.number[-2:]} at {sm.price_ore} øre answers no charge (mo {sm.mo!r})")
+        found(
+            "I2",
+            f"{sm.response_id} to {sm.number[-2:]} at {sm.price_ore} øre answers no charge (mo {sm.mo!r})",
+        )
     billed_invoices: Counter[str] = Counter()
     # where an operator said *not delivered* of what it billed, the invoice was rightly charged again
     misled = {charge.invoice for charge in books.charges if any(sm.lied_about for sm in charge.taken)}
     for charge in books.charges:
-        name = f"charge {charge.id[-6:]} of {charge.number[-2:]}, {charge.amount_ore // 100} kr, {charge.state}"
+        name = (
+            f"charge {charge.id[-6:]} of {charge.number[-2:]}, {charge.amount_ore // 100} kr, {charge.state}"
+        )
         if len(charge.taken) > 1:
             found("I1", f"{name}: the operator took {len(charge.taken)} messages of it")
         lied = any(sm.lied_about for sm in charge.taken)
@@ -228,7 +233,9 @@ def _doubts(world: World, books: Books) -> None:
         heard = any(sm.receipt_heard and not sm.lied_about for sm in charge.taken)
         if charge.state == "accepted" and heard and no_clock_jumped:
             world.findings.append(
-                Finding("evidence", f"charge {charge.id[-6:]} is undecided, though its receipt was acknowledged")
+                Finding(
+                    "evidence", f"charge {charge.id[-6:]} is undecided, though its receipt was acknowledged"
+                )
             )
     alarmed = {fields.get("charge") for name, fields in world.alarms if name == "charge.in_doubt"}
     contradicted = {fields.get("charge") for name, fields in world.alarms if name == "charge.contradicted"}
@@ -245,14 +252,18 @@ def _states(world: World, books: Books) -> None:
     started: dict[tuple[str, int], set[str]] = defaultdict(set)
     for charge, _, evidence, before, after, _ in books.events:
         if evidence.startswith("receipt") and before not in OPEN and before != after:
-            world.findings.append(Finding("states", f"charge {charge[-6:]} went from {before} to {after} by a receipt"))
+            world.findings.append(
+                Finding("states", f"charge {charge[-6:]} went from {before} to {after} by a receipt")
+            )
         going = started[tariffs[charge]]
         if after in ("sending", "accepted", "in_doubt"):
             going.add(charge)
         else:
             going.discard(charge)
         if len(going) > 1:
-            world.findings.append(Finding("states", f"{len(going)} charges of one tariff are undecided at once"))
+            world.findings.append(
+                Finding("states", f"{len(going)} charges of one tariff are undecided at once")
+            )
 
 
 def _truths(books: Books) -> dict[str, bool]:
@@ -323,7 +334,9 @@ def _words(world: World, books: Books) -> None:
             said[row[1]].append(row[4].split(" ")[0])
             fates[row[1]] = row[6]
     for conversation, words in said.items():
-        twice = [word for word, count in Counter(words).items() if count > 1 and word in ("PAID", "FAILED", "Takk")]
+        twice = [
+            word for word, count in Counter(words).items() if count > 1 and word in ("PAID", "FAILED", "Takk")
+        ]
         if twice:
             world.findings.append(Finding("hand-off", f"{conversation[-6:]} is answered {words}"))
     for charge in books.charges:
@@ -332,8 +345,11 @@ def _words(world: World, books: Books) -> None:
         last = next((word for word in reversed(words) if word in ("PAID", "FAILED", "CORRECTED")), "")
         if charge.billed and last not in ("PAID", "CORRECTED"):
             world.findings.append(Finding("I7", f"{name}: billed, told {words}"))
-        if not charge.billed and last == "PAID" and not charge.contradicted and not any(
-            sm.lied_about for sm in charge.taken
+        if (
+            not charge.billed
+            and last == "PAID"
+            and not charge.contradicted
+            and not any(sm.lied_about for sm in charge.taken)
         ):
             world.findings.append(Finding("I7", f"{name}: not billed, told {words}"))
         if charge.mo and charge.billed:
@@ -358,7 +374,9 @@ def _bridge(world: World, books: Books) -> None:
             world.findings.append(Finding("I5", f"payment {payment[-6:]} and its charge differ"))
         expected = {"refused": "not_charged"}.get(charge.state, charge.state)
         if charge.state not in OPEN and state != expected and not contradicted:
-            world.findings.append(Finding("bridge", f"payment {payment[-6:]} is {state}, its charge {charge.state}"))
+            world.findings.append(
+                Finding("bridge", f"payment {payment[-6:]} is {state}, its charge {charge.state}")
+            )
     for charge in books.charges:
         if charge.id not in books.payments:
             world.findings.append(Finding("bridge", f"charge {charge.id[-6:]} has no payment"))

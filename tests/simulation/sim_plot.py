@@ -1,4 +1,4 @@
-"""What a seed decides before anything happens: the operators' traits, what people text, and what goes wrong when."""
+"""What a seed decides beforehand: the operators' traits, what people text, and what goes wrong when."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import random
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from foundation.clock import OSLO, to_us
 from sim_operator import Traits
+
+from foundation.clock import OSLO, to_us
 
 STARTS = {
     "an evening in November": datetime(2026, 11, 24, 18, 0, tzinfo=OSLO),
@@ -105,12 +106,21 @@ def draw(seed: int, *, faults: bool = True) -> Plot:
 def _use_ids_again(rng: random.Random, plot: Plot) -> None:
     """The SMSC gives its ids out anew while it still owes receipts for the old ones."""
     plot.operators = [
-        replace(traits, ids=rng.choice(("decimal", "hex", "resp-hex")), receipt_late=0.8, receipt_never=0.0, swallows=0.0)
+        replace(
+            traits,
+            ids=rng.choice(("decimal", "hex", "resp-hex")),
+            receipt_late=0.8,
+            receipt_never=0.0,
+            swallows=0.0,
+        )
         for traits in plot.operators[:1]
     ]
     payers = rng.sample(PAYERS, 3)
     at = plot.begins_s
-    plot.texts = [Text(at + 4 * place, number, f"ORG1 BETAL {_OWED[number][0]}", PAYS) for place, number in enumerate(payers)]
+    plot.texts = [
+        Text(at + 4 * place, number, f"ORG1 BETAL {_OWED[number][0]}", PAYS)
+        for place, number in enumerate(payers)
+    ]
     plot.faults = [*plot.faults[:2], Fault(at + 3, "operator restarts with ids anew", 0.05, 0.0)]
     plot.faults.sort(key=lambda fault: fault.at)
 
@@ -185,7 +195,12 @@ def _text(rng: random.Random, at: float) -> Text:
     if draw < 0.78:
         number = rng.choice(JOINERS)
         org = rng.choice(("ORG1", "ORG2", "ORG2"))
-        return Text(at, number, f"{org} Ny Medlem{number[-1]} ny{number[-1]}@example.org Vegen 1. Verva av Stian", JOINS)
+        return Text(
+            at,
+            number,
+            f"{org} Ny Medlem{number[-1]} ny{number[-1]}@example.org Vegen 1. Verva av Stian",
+            JOINS,
+        )
     number = rng.choice(NUMBERS)
     words, kind = rng.choice(
         (

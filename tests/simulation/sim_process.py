@@ -1,4 +1,4 @@
-"""The programs under trial as processes: they live, die at any boundary, and live again on what they committed."""
+"""The programs under trial as processes: they die at any boundary and live again on what they committed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from foundation.store import Store
-
 from sim_time import Died, SimLoop
+
+from foundation.store import Store
 
 if TYPE_CHECKING:
     from sim_world import World
@@ -108,7 +108,9 @@ class Process:
             self._fail(job)
             return
         self._jobs.append(job)
-        delay_s = self.world.rng_disk.uniform(0.0001, 0.003) + self.world.rng_disk.uniform(0, self.slow_commits_s)
+        delay_s = self.world.rng_disk.uniform(0.0001, 0.003) + self.world.rng_disk.uniform(
+            0, self.slow_commits_s
+        )
         self.world.agenda.after(delay_s, partial(self._commit, job))
 
     def _commit(self, job: partial[None]) -> None:

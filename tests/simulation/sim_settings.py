@@ -8,19 +8,25 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from sim_operator import MO_TAG, PRICE_TAG, TARIFFS, Traits
+
 from billing_bridge.importing.invoices import read_invoices, write_invoices
 from billing_bridge.importing.people import read_people, write_people
 from billing_bridge.settings import Billing, BridgeLimits, BridgeOrganisation, BridgeSettings, Fee
 from billing_bridge.store import SCHEMA as BRIDGE_SCHEMA
 from foundation.clock import SECOND_US
 from foundation.ids import Ids
-from foundation.settings_tables import HandoffSettings, LogSettings, MetricsSettings, StoreSettings, WebSettings
+from foundation.settings_tables import (
+    HandoffSettings,
+    LogSettings,
+    MetricsSettings,
+    StoreSettings,
+    WebSettings,
+)
 from foundation.store import Schema, SqliteTx, open_sqlite
 from smsd.codewords import Function
 from smsd.settings import Limits, Operator, Organisation, Price, Settings, ShortCode
 from smsd.store import SCHEMA as GATEWAY_SCHEMA
-
-from sim_operator import MO_TAG, PRICE_TAG, TARIFFS, Traits
 
 SHORT_CODE = "2030"
 JUNE_US = 1_780_308_000 * SECOND_US
@@ -121,7 +127,9 @@ def _organisations() -> tuple[Organisation, ...]:
 
 
 @functools.cache
-def operator_settings(traits: Traits, bind: str, binds: int, window: int, response_timeout_s: float) -> Operator:
+def operator_settings(
+    traits: Traits, bind: str, binds: int, window: int, response_timeout_s: float
+) -> Operator:
     """An account at an operator of these traits."""
     price: dict[str, Any] = {
         "tlv": {"carrier": "tlv", "tag": PRICE_TAG},
@@ -187,7 +195,9 @@ def _made(schema: Schema, *, registers: bool = False) -> bytes:
             ids = Ids(clock, random.Random(1).getrandbits)
             connection.execute("BEGIN")
             write_people(tx, read_people(PEOPLE.encode(), bridge_settings()), ids, clock)
-            write_invoices(tx, read_invoices(INVOICES.encode(), bridge_settings()), bridge_settings(), ids, clock)
+            write_invoices(
+                tx, read_invoices(INVOICES.encode(), bridge_settings()), bridge_settings(), ids, clock
+            )
             connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()

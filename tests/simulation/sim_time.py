@@ -1,4 +1,4 @@
-"""Virtual time and processes: one agenda for all of a simulated world, an asyncio event loop for each process.
+"""Virtual time and processes: one agenda for the whole world, an asyncio event loop for each process.
 
 No thread, no socket, no clock of the machine: what happens next follows from the agenda alone, so a seed
 replays exactly. A process can die between any two of its steps, or inside one; its memory is gone then.

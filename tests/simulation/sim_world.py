@@ -1,4 +1,4 @@
-"""One simulated world: the unchanged gateway and bridge, model operators, phones, and everything between them.
+"""One simulated world: the unchanged gateway and bridge, model operators, phones, and all between them.
 
 `run` plays one seed from its beginning until nothing moves any more, and lets the oracle look at it.
 """
@@ -21,13 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-
-from billing_bridge.daemon import BridgeDaemon
-from billing_bridge.store import SCHEMA as BRIDGE_SCHEMA
-from foundation.carriers.local import LocalCarrier
-from foundation.contract import Outcome
-from foundation.ids import Ids
-from foundation.store import Store, StoreFailed, open_sqlite
 from sim_carrier import Broker, SimCarrier
 from sim_network import Network
 from sim_operator import MO_TAG, Mo, ModelOperator
@@ -42,6 +35,13 @@ from sim_settings import (
     operator_settings,
 )
 from sim_time import Agenda, Died, SimClock
+
+from billing_bridge.daemon import BridgeDaemon
+from billing_bridge.store import SCHEMA as BRIDGE_SCHEMA
+from foundation.carriers.local import LocalCarrier
+from foundation.contract import Outcome
+from foundation.ids import Ids
+from foundation.store import Store, StoreFailed, open_sqlite
 from smsd.charging.worklist import CannotResolve, resolve
 from smsd.daemon import Daemon
 from smsd.smpp.link import LinkSettings
@@ -99,6 +99,7 @@ class World:
         self.phones = {f"+479000000{digit}": Phone(f"+479000000{digit}") for digit in range(1, 8)}
         self.phones["+4790000007"].credit_ore = self.rng.choice((0, 6000, 100_000))
         self.mos: list[Mo] = []
+        self._readers: dict[str, sqlite3.Connection] = {}
         self.operators = {
             traits.port: ModelOperator(self, traits, random.Random(f"{traits.name} {plot.seed}"))
             for traits in plot.operators
@@ -182,7 +183,9 @@ class World:
         finally:
             await store.close()
 
-    async def _connect(self, process: Process, make: Callable[[], asyncio.Protocol], settings: LinkSettings) -> object:
+    async def _connect(
+        self, process: Process, make: Callable[[], asyncio.Protocol], settings: LinkSettings
+    ) -> object:
         operator = self.operators[settings.port]
         await asyncio.sleep(self.network.latency())
         if self.agenda.now < operator.hangs_until:
@@ -275,15 +278,28 @@ class World:
                 return f"{process.name} is dead"
         for operator in self.operators.values():
             if operator.busy:
-                return f"{operator.traits.name} has {len(operator.items)} deliver_sm: {operator.items[0].what}"
+                return (
+                    f"{operator.traits.name} has {len(operator.items)} deliver_sm: {operator.items[0].what}"
+                )
         if any(end.flying for each in self.network.order for end in (each.client, each.server)):
             return "octets are under way"
         for store, query in _OPEN_WORK.items():
-            with contextlib.closing(sqlite3.connect(self.folder / store)) as connection:
-                for what, count in connection.execute(query):
-                    if count:
-                        return f"{store}: {count} {what}"
+            for what, count in self.rows(store, query):
+                if count:
+                    return f"{store}: {count} {what}"
         return ""
+
+    def rows(self, store: str, query: str) -> list[tuple[Any, ...]]:
+        """Look into a store as a stranger does, past the programs."""
+        reader = self._readers.get(store)
+        if reader is None:
+            reader = self._readers[store] = sqlite3.connect(self.folder / store, isolation_level=None)
+        return reader.execute(query).fetchall()
+
+    def close(self) -> None:
+        """Let go of the stores."""
+        for reader in self._readers.values():
+            reader.close()
 
     def _settle(self) -> None:
         """Let late receipts come, and everything that follows from them."""
@@ -344,7 +360,9 @@ class World:
             for task in process.main:
                 if task.done():
                     if not task.cancelled() and task.exception() is not None:
-                        self.findings.append(Finding("program", f"{task.get_name()} ended: {task.exception()!r}"))
+                        self.findings.append(
+                            Finding("program", f"{task.get_name()} ended: {task.exception()!r}")
+                        )
                 else:
                     task.cancel()
             self.agenda.run_until(self.agenda.now + 1.0)
@@ -366,7 +384,8 @@ class World:
 _OPEN_WORK = {
     "gateway.db": "SELECT 'charges', count(*) FROM charges WHERE state IN ('intended', 'sending') UNION ALL "
     "SELECT 'MTs', count(*) FROM messages WHERE fate IN ('queued', 'sending') UNION ALL "
-    "SELECT 'parcels', count(*) FROM handoff_outbox UNION ALL SELECT 'fragments', count(*) FROM fragments WHERE whole_us = 0",
+    "SELECT 'parcels', count(*) FROM handoff_outbox UNION ALL "
+    "SELECT 'fragments', count(*) FROM fragments WHERE whole_us = 0",
     "bridge.db": "SELECT 'parcels', count(*) FROM handoff_outbox",
 }
 
@@ -412,7 +431,12 @@ def _slow(world: World, fault: Fault) -> None:
 
 def _buffer_full(world: World, fault: Fault) -> bool:
     connection = _connection(world, fault)
-    if connection is None or connection.client.lost or not connection.client.loop or connection.client.loop.dead:
+    if (
+        connection is None
+        or connection.client.lost
+        or not connection.client.loop
+        or connection.client.loop.dead
+    ):
         return False
     connection.client.stop_writes(True)
     if fault.more < 0.5:
@@ -436,7 +460,9 @@ def _restart(world: World, fault: Fault) -> None:
 
 
 def _restart_anew(world: World, fault: Fault) -> None:
-    _operator(world, fault).restart(5 * fault.value, resets_ids=True, forgets=world.rng.choice((0.0, 0.0, 1.0)))
+    _operator(world, fault).restart(
+        5 * fault.value, resets_ids=True, forgets=world.rng.choice((0.0, 0.0, 1.0))
+    )
 
 
 def _commits_fail(name: str) -> Callable[[World, Fault], None]:
@@ -587,9 +613,15 @@ def run(seed: int, *, faults: bool = True, plot: Plot | None = None) -> Result:
                 figures = look(world)
             except Died:
                 raise RuntimeError("a process died outside of itself") from None
+        world.close()
         told = "\n".join([*world.story, *map(str, world.findings)])
         return Result(
-            seed, world.findings, world.faults, world.story, hashlib.sha256(told.encode()).hexdigest(), figures
+            seed,
+            world.findings,
+            world.faults,
+            world.story,
+            hashlib.sha256(told.encode()).hexdigest(),
+            figures,
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
     python tests/simulation/simulate.py --seeds 100000
     python tests/simulation/simulate.py --seed 4711 [--sabotage NAME]
+    python tests/simulation/simulate.py --sabotages
 
 A seed that finds something is told with its story and how to repeat it; the program then ends with 1.
 """
@@ -103,6 +104,27 @@ def many(first: int, seeds: int, jobs: int, most_failures: int) -> Tally:
     return tally
 
 
+def found_at(name: str, most: int = 10_000) -> tuple[str, int, str]:
+    """Which seed, counted from 1, is the first to find a sabotage, and what it finds; 0 for none."""
+    with SABOTAGES[name].applied():
+        for seed in range(most):
+            found = run(seed).findings
+            if found:
+                return name, seed + 1, str(found[0])
+    return name, 0, ""
+
+
+def _sabotages(jobs: int, console: Console) -> int:
+    """How soon each sabotage is found."""
+    hidden = 0
+    with multiprocessing.get_context("fork").Pool(jobs, initializer=_quietly) as pool:
+        for name, seeds, found in pool.imap(found_at, SABOTAGES):
+            hidden += not seeds
+            console.print(f"| {SABOTAGES[name].what} | {seeds or 'never'} |", markup=False, soft_wrap=True)
+            console.print(f"    {name}: {found}", markup=False, style="dim", soft_wrap=True)
+    return 1 if hidden else 0
+
+
 def _tell(tally: Tally, seconds: float, console: Console) -> None:
     for title, counts in (("faults that fired", tally.faults), ("what happened", tally.figures)):
         table = Table("times", title, box=None)
@@ -117,15 +139,22 @@ def _tell(tally: Tally, seconds: float, console: Console) -> None:
 
 def main() -> int:
     """The program; 1 where an invariant was broken."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=2000, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, default=None, help="this one alone, with its whole story")
-    parser.add_argument("--sabotage", choices=sorted(SABOTAGES), default=None, help="with this harm done to it")
+    parser.add_argument(
+        "--sabotage", choices=sorted(SABOTAGES), default=None, help="with this harm done to it"
+    )
+    parser.add_argument("--sabotages", action="store_true", help="how soon each harm is found")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--most-failures", type=int, default=20, help="stop after so many failed seeds")
     given = parser.parse_args()
     console = Console()
+    if given.sabotages:
+        return _sabotages(given.jobs, console)
     with _sabotaged(given.sabotage):
         if given.seed is not None:
             result = run(given.seed)

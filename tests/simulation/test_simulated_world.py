@@ -1,4 +1,4 @@
-"""A thousand seeds in which nothing may be charged twice and nothing lost; `make simulate` runs as many as wanted."""
+"""A thousand seeds in which nothing may be charged twice or lost; `make simulate` runs as many as wanted."""
 
 from __future__ import annotations
 

@@ -136,7 +136,9 @@ class System:
         """Transactions of the gateway so far, and the inputs they took."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=5) as answer:
             lines = dict(
-                line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#")
+                line.rsplit(" ", 1)
+                for line in answer.read().decode().splitlines()
+                if not line.startswith("#")
             )
         return float(lines["smsd_batch_inputs_count"]), float(lines["smsd_batch_inputs_sum"])
 
@@ -224,9 +226,7 @@ def measure(count: int, paced_s: int, window: int, receipts: str, profile: str) 
                 "of": load["count"],
                 "a_second": load["conversations_a_second"],
                 "cpu_s_per_1000": round(load["cpu_s"] / max(1, load["done"]) * 1000, 3),
-                "simulator_cpu_s_per_1000": round(
-                    load["simulator_cpu_s"] / max(1, load["done"]) * 1000, 3
-                ),
+                "simulator_cpu_s_per_1000": round(load["simulator_cpu_s"] / max(1, load["done"]) * 1000, 3),
                 "inputs_a_commit": load["inputs_a_commit"],
                 "first_reply_ms": load["first_reply_ms"]["from_sent"],
                 "done_ms": load["done_ms"]["from_sent"],
@@ -249,7 +249,9 @@ def main() -> None:
     asked.json.parent.mkdir(parents=True, exist_ok=True)
     asked.json.write_text(json.dumps(results, indent=1))
     print(f"start to bound: {results['start_to_bound_s']} s; receipts for {asked.receipts}")
-    head = f"{'':14}{'done':>7}{'a second':>10}{'CPU s/1000':>12}{'sim CPU':>9}{'in/commit':>11}{'first p50':>11}{'p99 ms':>9}{'whole p50':>11}{'p99 ms':>9}"
+    columns = (("", 14), ("done", 7), ("a second", 10), ("CPU s/1000", 12), ("sim CPU", 9), ("in/commit", 11))
+    latencies = (("first p50", 11), ("p99 ms", 9), ("whole p50", 11), ("p99 ms", 9))
+    head = "".join(f"{name:>{width}}" for name, width in columns + latencies)
     print(head)
     for name, row in results.items():
         if isinstance(row, dict):

@@ -237,9 +237,9 @@ class Gateway:
             self._correlation.receipt(tx, plan, profile, reading, number, short_code)
             return
         body = pdu.short_message if isinstance(pdu, DeliverSm) else b""
-        same = (f"{item.connection} {pdu.source_addr} {pdu.destination_addr}", body, pdu.tlvs)
+        same = (f"{item.operator} {pdu.source_addr} {pdu.destination_addr}", body, pdu.tlvs)
         if body and same in seen:
-            # the SMSC grew impatient while the store was away: one text, two deliver_sm
+            # the SMSC grew impatient while the store was away: one text, two deliver_sm, on whatever bind
             plan.count("mo_again", profile.name)
             return
         seen.add(same)

@@ -119,7 +119,7 @@ class Inbox:
 
     def take(self, tx: Tx, plan: Plan, mo: Mo, segments: int) -> None:
         """Write a whole MO and act on what it says."""
-        if mo.fresh and self._repeats(tx, plan, mo) and self._came_before(tx, plan, mo):
+        if self._repeats(tx, plan, mo) and self._came_before(tx, plan, mo):
             plan.count("mo_again", mo.operator)
             return
         code = self.short_code(mo.address)
@@ -277,7 +277,7 @@ class Inbox:
             sql.SAME_MO,
             (mo.number, after, mo.operator, mo.address, mo.text, mo.connection, TAIL_US),
         )
-        return any(connection not in plan.live or at_us > since for connection, at_us in found)
+        return any(at_us > since or (mo.fresh and connection not in plan.live) for connection, at_us in found)
 
     # what texts ask for
 

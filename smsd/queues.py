@@ -154,8 +154,6 @@ class OperatorQueue:
         Where the store holds older ones of a lane that are not in memory, its new ones wait there too.
         """
         if enqueued and not retaken and self._passes(len(enqueued), taken):
-            for piece in enqueued:
-                self._lanes[piece.outgoing.lane].last_read = piece.outgoing.message
             self.pace.spend(spent)
             return
         behind = [lane.behind for lane in self._lanes]

@@ -299,7 +299,8 @@ class Operator(Table):
     spread_binds: bool = False
     """Whether binds prefer different hosts, in turn; otherwise all prefer the first."""
     fail_back_s: Annotated[float, Field(ge=0, le=86_400)] = 300
-    """How often a bind at another host than its preferred one looks whether it can go back; 0: never."""
+    """How often a bind at another host than its preferred one looks whether it can go back, seconds; more
+    seldom while the preferred one listens but refuses the bind. 0: never."""
     tls: Tls = None
     """``true``, ``false`` or a table."""
     system_id: Annotated[str, Field(min_length=1), _printable(15)]

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 _UNBIND_WAIT_S: Final = 5.0
+_MOST_DOUBLINGS: Final = 4
 _NO_TLVS: Final = (
     "the SMSC speaks a version of SMPP without TLVs (before 3.4), and this account's prices or long texts "
     "travel in TLVs"
@@ -95,6 +96,7 @@ class Link:
         self._hosts = Hosts(settings.addresses)
         self._takes_tlvs = True
         self._leaving = False
+        self._returns = 0
         self._repeatable = True
         self._wire: Wire | None = None
         self._bound_at: float | None = None
@@ -248,6 +250,9 @@ class Link:
     async def _until_gone(self, wire: Wire) -> bool:
         """Wait for the connection's end; whether we ended it to move to the preferred host."""
         look_s = self.settings.fail_back_s
+        if look_s is not None:
+            # a host that listens and then refuses our bind is not turned to so often
+            look_s *= 2 ** min(self._returns, _MOST_DOUBLINGS)
         while look_s is not None and not self._hosts.at_home and not await _within(self._gone, look_s):
             if self.state is LinkState.BOUND and await self._home_answers() and await self._leave(wire):
                 return True
@@ -270,6 +275,7 @@ class Link:
                 await _within(self._drained, self.settings.response_timeout_s)
             if self._gone.is_set() or self._stop.is_set() or wire.session.pending:
                 return False
+            self._returns += 1
             self._become(LinkState.UNBINDING, f"back to {self._hosts.home}")
             wire.unbind()
             if not await _within(self._gone, min(_UNBIND_WAIT_S, self.settings.response_timeout_s)):
@@ -372,6 +378,8 @@ class Link:
             wire.close(_NO_TLVS)
             return
         self.binds += 1
+        if self._hosts.at_home:
+            self._returns = 0
         self.last_error = ""
         self._bound_at = self._clock.monotonic()
         self._become(LinkState.BOUND, f"as {settings.bind.system_id} at {self._hosts.now}")

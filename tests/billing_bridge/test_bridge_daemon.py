@@ -265,7 +265,7 @@ async def test_a_program_of_its_own_reloads_on_sighup_and_ends_on_sigterm(
 
 
 async def _handled(number: signal.Signals) -> None:
-    while signal.getsignal(number) is signal.SIG_DFL:  # noqa: ASYNC110 - nothing tells of a handler
+    while signal.getsignal(number) is signal.SIG_DFL:
         await asyncio.sleep(0)
 
 

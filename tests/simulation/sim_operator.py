@@ -375,9 +375,8 @@ class ModelOperator:
                     "resp-hex": (f"{big:X}", str(big)),
                     "receipt-hex": (str(big), f"{big:x}"),
                 }[form]
-            # no SMSC gives one phone the same id for two messages that both still want a receipt
-            before = self._used.get((pair[1], number))
-            if before is None or before.final or before.forgotten:
+            # the same id for the same phone again could not be told apart by anybody
+            if (pair[1], number) not in self._used:
                 return pair
 
     def _free(self, sm: Sm) -> None:

@@ -143,7 +143,7 @@ def _read(world: World) -> Books:
 
 def _place(world: World, books: Books) -> None:
     """Which charge each premium message of the operators' ledgers is: by the MO it answers, or its id."""
-    named = {(row[0], row[5].removeprefix("id:")) for row in books.events if row[5].startswith("id:")}
+    named = {(row[0], row[5].removeprefix("id:")) for row in books.events if row[2] == "answer_accepted"}
     known = {charge for charge, _ in named}
     for operator in world.operators.values():
         name = operator.traits.name
@@ -300,7 +300,9 @@ def _texts(world: World, books: Books) -> None:
         # the same words twice from one phone, and a bind lost between: nobody can tell them from a repetition
         several = resent or world.faults or world.plot.binds > 1
         least = 1 if len(mos) > 1 and several else len(mos)
-        most = sum(mo.sent if mo.unsure else 1 for mo in mos)
+        # by a clock that jumped, a repetition cannot be known by when it came
+        jumped = world.faults["gateway's clock jumps"] or world.faults["machine suspended"]
+        most = sum(mo.sent if mo.unsure or jumped else 1 for mo in mos)
         if not least <= len(rows) <= most:
             found(f"{key} was sent {len(mos)} times and is here {len(rows)} times")
         kind = mos[0].kind

@@ -59,7 +59,7 @@ class Process:
 
     def boundary(self, where: str) -> None:
         """A place where this process may die; raises where it does."""
-        if not self.alive:
+        if not self.alive or self.leaving:
             return
         self.boundaries += 1
         if self.boundaries in self.die_at_boundaries:
@@ -68,7 +68,7 @@ class Process:
 
     def _step(self) -> None:
         self.steps += 1
-        if self.steps in self.die_at_steps:
+        if not self.leaving and self.steps in self.die_at_steps:
             self.die("between two steps")
             raise Died
 

@@ -328,8 +328,7 @@ class World:
         """The operator's report comes: of each charge named, whether it was billed."""
         for charge, billed in truths.items():
             self.tell(f"report: {charge[-6:]} was {'billed' if billed else 'not billed'}")
-            self.agenda.run_while(lambda: self.gateway.busy, 10.0, 0.001)
-            connection = sqlite3.connect(self.gateway_store, isolation_level=None, timeout=0)
+            connection = self._locked_store()
             try:
                 resolve(
                     connection,
@@ -347,6 +346,19 @@ class World:
                 connection.close()
         self.agenda.run_until(self.agenda.now + 3.0)
         self._settle()
+
+    def _locked_store(self) -> sqlite3.Connection:
+        """The gateway's store for a command beside it, at a moment when nobody holds it."""
+        connection = sqlite3.connect(self.gateway_store, isolation_level=None, timeout=0)
+        for _ in range(100):
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                self.agenda.run_until(self.agenda.now + 0.37)
+                continue
+            connection.execute("ROLLBACK")
+            return connection
+        raise RuntimeError("somebody holds the store for ever")
 
     def end(self) -> None:
         """Stop everything in good order."""

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playbook import KARI, NOON, OLA, FakeLink, Play, mo, operator, organisation, receipt
 from test_engine import Bench
+from test_outbox import piece
 
 from foundation.clock import SECOND_US
-from foundation.contract import MessageFate, Purpose, Send, SmsSettled
+from foundation.contract import MessageFate, MessageState, Purpose, Send, SmsSettled
 from smsd.charging.states import ChargeState
 from smsd.queues import Lane, OperatorQueue, lane_of
 from smsd.smpp.link import Answer, AnswerKind, LinkState
@@ -108,7 +109,7 @@ def test_ten_thousand_of_one_do_not_delay_one_of_another(plays: Callable[..., Pl
     play.link.can_submit = True
     play.decide()
     plan = play.decide()
-    assert "ein" in [piece.outgoing.text for _, piece in plan.submits] or window == 1
+    assert "ein" in [each.outgoing.text for _, each in plan.submits] or window == 1
 
 
 def test_turns_go_on_from_one_transaction_to_the_next(plays: Callable[..., Play]) -> None:
@@ -312,6 +313,7 @@ def test_a_charge_that_waits_for_a_bind_keeps_its_own_end(plays: Callable[..., P
     play.parcel(wish)
     play.tick(61)
     assert play.state(wish) is ChargeState.NOT_CHARGED
+    assert [each.fate for each in play.told(MessageState)] == [MessageFate.EXPIRED]
     play.link.can_submit = True
     play.tick(1)
     assert play.submitted == []
@@ -332,8 +334,8 @@ def test_what_is_given_up_and_what_goes_in_one_turn_do_not_meet(plays: Callable[
 def test_the_highest_congestion_state_of_a_batch_is_heeded(play: Play) -> None:
     play.parcel(play.send("1"), play.send("2"))
     answers = [
-        Answered(Answer(piece, AnswerKind.ANSWERED, 0, f"id{level}", (Tlv(0x0428, bytes([level])),)))
-        for piece, level in zip(play.submitted, (100, 20), strict=True)
+        Answered(Answer(each, AnswerKind.ANSWERED, 0, f"id{level}", (Tlv(0x0428, bytes([level])),)))
+        for each, level in zip(play.submitted, (100, 20), strict=True)
     ]
     assert play.decide(*answers).congestion == {"telco": 100}
 
@@ -348,6 +350,17 @@ def test_a_queue_of_which_nothing_may_go_is_left_alone_until_something_comes() -
     assert queue.wakes_at(1.0) == 50.0
     queue.stall(0.0)
     assert queue.wakes_at(1.0) == 1.0
+
+
+def test_an_old_one_that_goes_leaves_the_new_one_waiting() -> None:
+    queue = OperatorQueue("telco", limit=10, rate=10, pause_s=1)
+    stream = (Lane.FIRST, "", "")
+    queue.apply([piece("old")], {}, [], 0)
+    queue.apply([piece("new")], {stream: 1}, [], 1)
+    (lane,) = queue.waiting()
+    assert [each.outgoing.message for _, pieces in lane for each in pieces] == ["new"]
+    queue.apply([piece("newer")], {stream: 2}, [], 2)
+    assert len(queue) == 0
 
 
 # over all of it -------------------------------------------------------------------------------------------
@@ -447,6 +460,21 @@ async def test_an_engine_does_not_turn_for_what_may_not_go_yet(tmp_path: Path) -
         bench.engine.on_state(second, LinkState.BOUND, "bound")  # type: ignore[arg-type]
         await bench.settle()
         assert len(second.submitted) == 1
+    finally:
+        await bench.stop()
+        bench.play.close()
+
+
+async def test_an_engine_remembers_what_an_organisation_sent(tmp_path: Path) -> None:
+    bench = await Bench(Play(tmp_path, organisations=TWO)).start()
+    try:
+        bench.queues["telco"].rates.rate = 2
+        await bench.parcel(*[send(bench.play, str(number)) for number in range(5)])
+        await bench.tick()
+        assert len(bench.link.submitted) == 2
+        bench.clock.advance(0.51)
+        await bench.tick()
+        assert len(bench.link.submitted) == 3
     finally:
         await bench.stop()
         bench.play.close()

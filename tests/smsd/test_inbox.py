@@ -503,7 +503,7 @@ def test_a_text_from_well_before_the_end_of_the_old_bind_was_not_repeated_by_the
 
 def test_what_a_bind_brought_long_before_it_ended_was_answered_there(play: Play) -> None:
     play.text("ORG1 BETAL 50")
-    play.tick(31, quiet=True)
+    play.tick(61, quiet=True)
     play.rebind()
     play.text("ORG1 BETAL 50")
     assert len(play.told(Pay)) == 2

@@ -171,7 +171,7 @@ async def eventually(holds: Callable[[], bool]) -> None:
     """Wait for what another program brings about and nobody tells; fails after `LONG_S`."""
 
     async def look() -> None:
-        while not holds():  # noqa: ASYNC110 - there is no event to wait for
+        while not holds():
             await asyncio.sleep(0.005)
 
     await asyncio.wait_for(look(), LONG_S)

@@ -273,11 +273,15 @@ class Play:
     def decide(self, *inputs: Input) -> Plan:
         """Commit what is decided on these inputs, and carry nothing out: a crash here loses memory alone."""
         rooms = {
-            name: [(link, link.room) for link in links if link.can_submit] for name, links in self.links.items()
+            name: [(link, link.room) for link in links if link.can_submit]
+            for name, links in self.links.items()
         }
         plan: Plan = self.commit(
             lambda tx: self.gateway.handle(
-                tx, inputs, {name: each for name, each in rooms.items() if any(r for _, r in each)}, self.opened
+                tx,
+                inputs,
+                {name: each for name, each in rooms.items() if any(r for _, r in each)},
+                self.opened,
             )
         )
         self._boundary()

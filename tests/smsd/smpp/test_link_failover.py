@@ -126,6 +126,22 @@ async def test_a_bind_at_the_standby_goes_back_once_home_answers_and_its_window_
 
 
 @on_both_loops
+async def test_a_home_that_listens_but_refuses_is_turned_to_ever_more_seldom_until_it_takes_us():
+    async with Standby() as other, Network() as net:
+        home = free_port()
+        link = net.start_link(port=home, standby=(other.address,), fail_back_s=0.01)
+        await net.listener.until(lambda: link.state is LinkState.BOUND)
+        net.smsc.bind_statuses = [CommandStatus.ESME_RSYSERR] * 2
+        server = SmppServer(net.smsc)
+        await server.start(port=home)
+        net._stack.push_async_callback(server.stop)
+        await net.listener.until(lambda: len(other.smsc.conns) == 3)
+        assert link._returns == 2
+        await net.listener.until(lambda: link.binds == 4)
+        assert (link._returns, link.address) == (0, Address("127.0.0.1", home))
+
+
+@on_both_loops
 async def test_while_home_is_silent_the_standby_stays_bound():
     looks = []
 

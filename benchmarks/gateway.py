@@ -256,10 +256,18 @@ def main() -> None:
     for name, row in results.items():
         if isinstance(row, dict):
             first, done = row["first_reply_ms"], row["done_ms"]
+            figures = (
+                row["conversations"],
+                row["a_second"],
+                row["cpu_s_per_1000"],
+                row["simulator_cpu_s_per_1000"],
+                row["inputs_a_commit"],
+                *(latency.get(rank, 0) for latency in (first, done) for rank in ("p50", "p99")),
+            )
+            widths = [width for _, width in (columns + latencies)[1:]]
             print(
-                f"{name:14}{row['conversations']:>7}{row['a_second']:>10}{row['cpu_s_per_1000']:>12}"
-                f"{row['simulator_cpu_s_per_1000']:>9}{row['inputs_a_commit']:>11}{first.get('p50', 0):>11}{first.get('p99', 0):>9}"
-                f"{done.get('p50', 0):>11}{done.get('p99', 0):>9}"
+                f"{name:>14}"
+                + "".join(f"{each:>{width}}" for each, width in zip(figures, widths, strict=True))
             )
 
 

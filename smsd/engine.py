@@ -19,7 +19,7 @@ import structlog
 from foundation.clock import SECOND_US, Clock
 from foundation.courier import Courier
 from foundation.ids import Ids
-from foundation.mailbox import BRIDGE, Outbox
+from foundation.mailbox import BRIDGE, Outbox, Posted
 from foundation.store import Store, StoreFailed
 from smsd.gateway import Gateway
 from smsd.inbox import TAIL_US
@@ -161,7 +161,10 @@ class Engine:
 
     async def run(self) -> None:
         """Work until `finish` is called and all that came is done."""
-        await self._until_stored(self._recover)
+        posted = await self._until_stored(self._recover)
+        if posted and self._courier is not None:
+            # it may have read the outbox before this was in it
+            self._courier.committed(posted)
         self._schedule_tick()
         while not (self._ending and not self._inputs):
             if not self._inputs and not self._can_send():
@@ -251,14 +254,14 @@ class Engine:
             log.warning("store.recovered")
             self.healthy = True
 
-    def _recover(self, tx: Any) -> None:
+    def _recover(self, tx: Any) -> list[Posted]:
         plan = self._gateway.recover(tx)
         for queue in self._queues.values():
             queue.fall_behind()
-        # told after the commit by the first turn: the courier reads the outbox when it starts
         for event, fields in plan.alarms:
             log.warning(event, **fields)
         self._metrics.add(plan.counts)
+        return plan.posted
 
     # effects
 

@@ -291,10 +291,18 @@ def _texts(world: World, books: Books) -> None:
         sent[mo.number, mo.text].append(mo)
         if not mo.acked:
             found(f"{mo.ref} {mo.text!r} was never acknowledged")
+    # by a clock that jumped nobody knows how long ago something came, be it repeated or a part of a text
+    jumped = world.faults["gateway's clock jumps"] or world.faults["machine suspended"]
+    in_pieces: set[str] = set()
     for key, rows in here.items():
+        if key in sent:
+            continue
         # a segment again on the bind that brought it: the rest of it is waited for in vain
-        segment = any(mo.unsure and mo.number == key[0] and key[1] in mo.text for mo in world.mos)
-        if key not in sent and not segment:
+        whole = [
+            mo for mo in world.mos if mo.number == key[0] and key[1] in mo.text and (mo.unsure or jumped)
+        ]
+        in_pieces.update(mo.ref for mo in whole)
+        if not whole:
             found(f"{key} came from nowhere, {len(rows)} times")
     for key, mos in sent.items():
         rows = here[key]
@@ -302,8 +310,7 @@ def _texts(world: World, books: Books) -> None:
         # the same words twice from one phone, and a bind lost between: nobody can tell them from a repetition
         several = resent or world.faults or world.plot.binds > 1
         least = 1 if len(mos) > 1 and several else len(mos)
-        # by a clock that jumped, a repetition cannot be known by when it came
-        jumped = world.faults["gateway's clock jumps"] or world.faults["machine suspended"]
+        least -= sum(mo.ref in in_pieces for mo in mos)
         most = sum(mo.sent if mo.unsure or jumped else 1 for mo in mos)
         if not least <= len(rows) <= most:
             found(f"{key} was sent {len(mos)} times and is here {len(rows)} times")

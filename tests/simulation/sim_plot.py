@@ -94,6 +94,15 @@ def draw(seed: int, *, faults: bool = True) -> Plot:
     if storm and rng.random() < 0.1:
         _use_ids_again(rng, plot)
     if storm:
+        for text in plot.texts:
+            if rng.random() < 0.15:
+                # in the middle of what the text sets off
+                kind = rng.choice(("gateway commits fail", "gateway dies", "connection cut"))
+                plot.faults.append(
+                    Fault(round(text.at + rng.uniform(0.005, 0.05), 4), kind, 0.1 * rng.random(), 0.0)
+                )
+        plot.faults.sort(key=lambda fault: fault.at)
+    if storm:
         for name in ("gateway", "bridge"):
             if rng.random() < (0.55 if name == "gateway" else 0.25):
                 places = {rng.randint(3, rng.choice((40, 90, 160))) for _ in range(rng.choice((1, 1, 2, 3)))}

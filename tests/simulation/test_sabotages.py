@@ -6,7 +6,7 @@ import pytest
 from sabotages import SABOTAGES
 from sim_world import run
 
-_BOUND = 600
+_BOUND = 1500
 """The most seeds a harm may stay hidden; see docs/simulation.md for how many each takes."""
 
 

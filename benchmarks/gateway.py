@@ -85,7 +85,7 @@ def cpu_s(pid: int) -> float:
 class System:
     """The simulator and the daemon, in a folder of their own, ended when left."""
 
-    def __init__(self, *, window: int, receipts: str, profile: str = "") -> None:
+    def __init__(self, *, window: int, mo_window: int, receipts: str, profile: str = "") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bench-"))
         self.control = free_port()
         self.metrics = free_port()
@@ -102,9 +102,20 @@ class System:
             )
         )
         self.config = config
+        script = self.folder / "script.json"
+        script.write_text(json.dumps({"limits": {"window": mo_window}}))
         bin_ = Path(sys.executable).parent
         self.simulator = subprocess.Popen(
-            [bin_ / "smsc-sim", "--port", str(port), "--control", str(self.control), "--quiet"],
+            [
+                bin_ / "smsc-sim",
+                "--port",
+                str(port),
+                "--control",
+                str(self.control),
+                "--quiet",
+                "--script",
+                str(script),
+            ],
             cwd=self.folder,
         )
         self._until(lambda: call(f"{self.url}/healthz"))
@@ -208,8 +219,10 @@ def order(prefix: str, count: int, text: str, replies: int, rate: float = 0) -> 
     }
 
 
-def measure(count: int, paced_s: int, window: int, receipts: str, profile: str) -> dict[str, Any]:
-    system = System(window=window, receipts=receipts, profile=profile)
+def measure(
+    count: int, paced_s: int, window: int, mo_window: int, receipts: str, profile: str
+) -> dict[str, Any]:
+    system = System(window=window, mo_window=mo_window, receipts=receipts, profile=profile)
     paced = 50 * paced_s
     try:
         import_people(system, PAY_PREFIX, count)
@@ -241,11 +254,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=5000, help="conversations of each kind at full speed")
     parser.add_argument("--paced-s", type=int, default=20, help="seconds at 50 conversations a second")
     parser.add_argument("--window", type=int, default=100)
+    parser.add_argument("--mo-window", type=int, default=10, help="unanswered MOs that the SMSC allows")
     parser.add_argument("--receipts", choices=("all", "premium"), default="premium")
     parser.add_argument("--profile", default="", help="write the daemon's cProfile here")
     parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "results" / "gateway.json")
     asked = parser.parse_args()
-    results = measure(asked.count, asked.paced_s, asked.window, asked.receipts, asked.profile)
+    results = measure(
+        asked.count, asked.paced_s, asked.window, asked.mo_window, asked.receipts, asked.profile
+    )
     asked.json.parent.mkdir(parents=True, exist_ok=True)
     asked.json.write_text(json.dumps(results, indent=1))
     print(f"start to bound: {results['start_to_bound_s']} s; receipts for {asked.receipts}")

@@ -353,7 +353,11 @@ def _words(world: World, books: Books) -> None:
     for charge in books.charges:
         words = said[charge.conversation]
         name = f"{charge.number[-2:]}, charge {charge.id[-6:]}, {charge.state}"
-        last = next((word for word in reversed(words) if word in ("PAID", "FAILED", "CORRECTED")), "")
+        told = [word for word in words if word in ("PAID", "FAILED", "CORRECTED")]
+        if world.faults["gateway's clock jumps"]:
+            # ids are in the order of a clock that went back: take the best
+            told.sort(key="FAILED".__ne__)
+        last = told[-1] if told else ""
         if charge.billed and last not in ("PAID", "CORRECTED"):
             world.findings.append(Finding("I7", f"{name}: billed, told {words}"))
         if (

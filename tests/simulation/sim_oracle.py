@@ -242,7 +242,8 @@ def _doubts(world: World, books: Books) -> None:
     for charge in books.charges:
         if charge.state == "in_doubt" and charge.id not in alarmed:
             world.findings.append(Finding("I6", f"charge {charge.id[-6:]} is in doubt and was not alarmed"))
-        if charge.contradicted and charge.id not in contradicted:
+        # who dies between the commit and the alarm leaves the mark in the list alone
+        if charge.contradicted and charge.id not in contradicted and world.gateway.lives == 1:
             world.findings.append(Finding("I6", f"charge {charge.id[-6:]} was contradicted and not alarmed"))
 
 

@@ -60,10 +60,18 @@ def test_another_long_text_under_a_reference_used_before_is_a_new_text(play: Pla
 
 
 def test_the_same_long_text_on_a_bind_that_lives_is_a_person_who_sends_it_again(play: Play) -> None:
-    for _ in range(2):
-        for part in parts():
+    for reference in (7, 8):
+        for part in parts(reference=reference):
             play.turn(play.delivered(part))
     assert taken(play) == [LONG, LONG]
+
+
+def test_a_segment_sent_again_within_a_minute_is_no_second_text_on_any_bind(play: Play) -> None:
+    for part in parts():
+        play.turn(play.delivered(part))
+    play.turn(play.delivered(parts()[-1]))
+    play.tick(600)
+    assert taken(play) == [LONG]
 
 
 def test_a_text_answered_long_before_its_bind_ended_is_no_repeat(play: Play) -> None:

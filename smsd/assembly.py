@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from foundation.clock import SECOND_US, Clock
 from foundation.ids import Ids
+from smsd.bridge_desk import RouteTable
 from smsd.charging.correlation import Correlation
 from smsd.charging.desk import Desk
 from smsd.codewords import Codebook
-from smsd.gateway import Gateway, RouteTable
+from smsd.gateway import Gateway
 from smsd.housekeeping import Keeping
 from smsd.inbox import Inbox, InboxLimits
 from smsd.operators import OperatorProfile

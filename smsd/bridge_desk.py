@@ -1,0 +1,240 @@
+"""What the bridge asks for, decided: replies, texts to send, charges, and human verdicts on charges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from foundation.contract import (
+    BridgeParcel,
+    Charge,
+    FromBridge,
+    MessageFate,
+    Purpose,
+    Reason,
+    Reply,
+    Resolve,
+    Send,
+    SmsSettled,
+)
+from foundation.ids import Ids
+from foundation.mailbox import Inbox as ParcelInbox
+from foundation.store import Tx
+from smsd.charging.desk import ChargeRow, Desk
+from smsd.charging.states import ChargeState, Evidence, Verdict
+from smsd.inbox import Inbox
+from smsd.operators import OperatorProfile, PriceNotSendable
+from smsd.outbox import REPLY_EXPIRY_US, Route, Sender
+from smsd.queues import lane_of
+from smsd.replies import Replies, UnknownReply
+from smsd.smpp.alphabet import NotEncodable
+from smsd.smpp.faults import UnencodablePduError
+from smsd.smpp.segments import TooManySegments
+from smsd.store import statements as sql
+from smsd.work import ParcelCame, Plan
+
+_PARCEL = msgspec.json.Decoder(BridgeParcel)
+_ENCODER = msgspec.json.Encoder()
+_NO_ROUTE = "no short code reaches this number"
+REFUSED_TEXT = (PriceNotSendable, UnencodablePduError, TooManySegments, NotEncodable, UnknownReply)
+"""Why a text cannot be sent as the settings are; the message is refused, not tried again."""
+
+
+class RouteTable(msgspec.Struct, frozen=True):
+    """Where messages go that answer no MO: an organisation's short codes, a short code's operators."""
+
+    short_codes: Mapping[str, tuple[str, ...]]
+    operators: Mapping[str, tuple[str, ...]]
+
+
+class BridgeDesk:
+    """Does what the bridge's parcels ask for; each parcel once, each charge id once."""
+
+    def __init__(
+        self,
+        profiles: Mapping[str, OperatorProfile],
+        inbox: Inbox,
+        sender: Sender,
+        desk: Desk,
+        replies: Replies,
+        routes: RouteTable,
+        ids: Ids,
+        send_expiry_us: int = REPLY_EXPIRY_US,
+    ) -> None:
+        self._profiles = profiles
+        self._inbox = inbox
+        self._sender = sender
+        self._desk = desk
+        self._replies = replies
+        self._routes = routes
+        self._ids = ids
+        self._send_expiry_us = send_expiry_us
+        self._parcels_in = ParcelInbox()
+        self._handlers = {
+            Reply: self._reply,
+            Charge: self._charge,
+            Send: self._send,
+            Resolve: self._resolve,
+        }
+
+    def parcel(self, tx: Tx, plan: Plan, item: ParcelCame) -> None:
+        parcel = _PARCEL.decode(item.body)
+        plan.parcels.append((item.done, parcel.id))
+        if not self._parcels_in.unseen(tx, [parcel.id], plan.at_us):
+            plan.count("parcels_again")
+            return
+        for message in parcel.messages:
+            try:
+                self._handlers[type(message)](tx, plan, message)  # type: ignore[operator]
+            except REFUSED_TEXT as error:
+                self._refuse(tx, plan, message, str(error))
+
+    def _route(self, tx: Tx, conversation: str, org: str, number: str) -> Route | None:
+        """Back the way the MO came; else the way the number last wrote; else the organisation's first."""
+        found = tx.one(sql.ROUTE_OF, (conversation,)) or tx.one(sql.LAST_ROUTE, (number,))
+        if found and found[0] in self._profiles and found[1]:
+            return Route(found[0], found[1], found[2] or found[1], found[3], found[4])
+        for code in self._routes.short_codes.get(org, ()):
+            for operator in self._routes.operators.get(code, ()):
+                return Route(operator, code, code)
+        return None
+
+    def _reply(self, tx: Tx, plan: Plan, reply: Reply) -> None:
+        route = self._route(tx, reply.conversation, reply.org, reply.recipient)
+        if route is None:
+            self._refuse(tx, plan, reply, _NO_ROUTE)
+            return
+        if reply.org not in self._routes.short_codes:
+            self._refuse(tx, plan, reply, f"no organisation is named {reply.org!r}")
+            return
+        reason = reply.values.get("reason", "")
+        self._inbox.answer(
+            plan,
+            conversation=reply.conversation,
+            org=reply.org,
+            route=route,
+            number=reply.recipient,
+            name=f"{reply.name}.{reason}" if reason else reply.name,
+            values=reply.values,
+        )
+
+    def _send(self, tx: Tx, plan: Plan, send: Send) -> None:
+        route = self._route(tx, send.conversation, send.org, send.recipient)
+        if route is None:
+            self._refuse(tx, plan, send, _NO_ROUTE)
+            return
+        message = self._ids.new()
+        self._sender.post(
+            plan,
+            message=message,
+            conversation=send.conversation,
+            org=send.org,
+            route=route,
+            number=send.recipient,
+            text=send.text,
+            purpose=Purpose.SEND,
+            expires_us=plan.at_us + self._send_expiry_us,
+            source=send.id,
+            lane=lane_of(Purpose.SEND, send.purpose),
+        )
+        if tx.one(sql.STOPPED, (send.recipient, send.org)):
+            plan.over.append(plan.enqueued[-1].outgoing)
+            self._sender.end(plan, plan.enqueued[-1].outgoing, MessageFate.REFUSED, Reason.STOPPED)
+
+    def _charge(self, tx: Tx, plan: Plan, charge: Charge) -> None:
+        if self._desk.find(tx, charge.id) is not None:
+            plan.count("charges_again")
+            return
+        route = self._route(tx, charge.conversation, charge.org, charge.recipient)
+        operator = route.operator if route else ""
+        message = self._ids.new()
+        row = ChargeRow(
+            id=charge.id,
+            conversation=charge.conversation,
+            message=message,
+            org=charge.org,
+            invoice=charge.invoice,
+            operator=operator,
+            short_code=route.short_code if route else "",
+            number=charge.recipient,
+            amount_ore=charge.amount,
+            state=ChargeState.INTENDED,
+            expires_us=charge.expires,
+        )
+        tx.run(
+            sql.ADD_CHARGE,
+            [
+                (
+                    *msgspec.structs.astuple(row)[:10],
+                    Reason.NONE,
+                    0,
+                    plan.at_us,
+                    plan.at_us,
+                    charge.expires,
+                )
+            ],
+        )
+        plan.count("charges", ChargeState.INTENDED)
+        fault = "no route to this number" if route is None else ""
+        if not charge.amount:
+            fault = "an amount of 0 cannot be charged"
+        if route is not None and not fault:
+            try:
+                self._sender.post(
+                    plan,
+                    message=message,
+                    conversation=charge.conversation,
+                    org=charge.org,
+                    route=route,
+                    number=charge.recipient,
+                    text=self._replies.render(
+                        charge.org, "processing", {"amount": str(charge.amount // 100)}
+                    ),
+                    purpose=Purpose.PREMIUM,
+                    expires_us=charge.expires,
+                    price_ore=charge.amount,
+                    charge=charge.id,
+                )
+            except REFUSED_TEXT as error:
+                fault = str(error)
+        if fault:
+            plan.alarms.append(("charge.not_sendable", {"charge": charge.id, "fault": fault}))
+            self._desk.apply(tx, plan, row, Evidence.TOO_LATE, reason=Reason.REJECTED, detail=fault)
+
+    def _resolve(self, tx: Tx, plan: Plan, resolve: Resolve) -> None:
+        charge = self._desk.find(tx, resolve.charge)
+        if charge is None:
+            keep_aside(self._ids, tx, plan, "Resolve", "no such charge", _ENCODER.encode(resolve))
+            return
+        said = resolve.outcome == "charged"
+        evidence = Evidence.HUMAN_CHARGED if said else Evidence.HUMAN_NOT_CHARGED
+        reason = Reason.NONE if said else Reason.BY_HAND
+        step = self._desk.apply(
+            tx, plan, charge, evidence, reason=reason, detail=f"{resolve.who}: {resolve.why}"
+        )
+        if charge.state is ChargeState.INTENDED and step.verdict is Verdict.MOVES:
+            self._sender.tell(plan, charge.conversation, charge.message, MessageFate.REFUSED, reason)
+
+    def _refuse(self, tx: Tx, plan: Plan, message: FromBridge, fault: str) -> None:
+        """Keep what cannot be sent; of a text that the bridge follows, tell its end."""
+        keep_aside(self._ids, tx, plan, type(message).__name__, fault, _ENCODER.encode(message))
+        if isinstance(message, Send):
+            plan.handoff.append(
+                SmsSettled(
+                    id=self._ids.new(),
+                    conversation=message.conversation,
+                    at=plan.at_us,
+                    sms=message.id,
+                    fate=MessageFate.REFUSED,
+                    reason=Reason.REJECTED,
+                )
+            )
+
+
+def keep_aside(ids: Ids, tx: Tx, plan: Plan, kind: str, fault: str, body: bytes) -> None:
+    """Keep what cannot be handled, whole, for a person to look at."""
+    key = ids.new()
+    tx.run(sql.ADD_SET_ASIDE, [(key, kind, fault, body, plan.at_us)])
+    plan.count("set_aside", kind)
+    plan.alarms.append(("input.set_aside", {"id": key, "kind": kind, "fault": fault}))

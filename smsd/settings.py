@@ -22,7 +22,8 @@ from foundation.settings_tables import (
 )
 from smsd import settings_checks as checks
 from smsd.codewords import Codeword
-from smsd.settings_operators import BOUND_TO, FixedTlv, Operator, Price
+from smsd.settings_operators import BOUND_TO, Operator
+from smsd.settings_price import FixedTlv, Price
 from smsd.settings_tables import BridgeTable, Limits, Organisation, ShortCode
 
 __all__ = [

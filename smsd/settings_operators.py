@@ -1,15 +1,13 @@
 """What ``[[operators]]`` and the files in ``operators/`` may say: one account at one operator.
 
-Holds values and what they allow; how a price or an outcome is put into PDUs is `smsd.operators`'.
+Holds values and what they allow; how an outcome is read from PDUs is `smsd.operators`'. Its price is in
+`smsd.settings_price`, its billing report in `smsd.settings_report`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
@@ -17,9 +15,9 @@ from foundation.contract import Reason
 from foundation.settings import Table
 from foundation.settings_tables import Host, Listen, Port, Tls, address, matching
 from foundation.settings_words import one_of, told
+from smsd.settings_price import SERVICE_TYPE_OCTETS, Price, printable
+from smsd.settings_report import ReportForm
 
-VENDOR_TAGS = range(0x1400, 0x4000)
-"""TLV tags that SMPP 3.4 (section 5.3.2) leaves to vendors."""
 OUTCOMES = ("charged", "pending", "unknown", *(reason.value for reason in Reason if reason.value))
 """Words an outcome table may use; all but the first three mean *not charged*, and why."""
 BOUND_TO = frozenset(
@@ -32,18 +30,7 @@ BOUND_TO = frozenset(
     }
 )
 """An operator's keys that hold from one bind to the next; all others can change at any time."""
-_ORE_PER_KR = 100
 _PORTS = 65535
-_SERVICE_TYPE_OCTETS = 5
-_ADDRESS_OCTETS = 20
-_BILLING_OCTETS = 1024
-_TLV_OCTETS = 65535
-_INT_OCTETS = (1, 2, 4, 8)
-
-PriceCarrier = Literal[
-    "tlv", "billing_identification", "service_type", "user_message_reference", "source_addr", "none"
-]
-Ascii = Annotated[str, matching(r"[\x20-\x7e]*", "{} has a character outside ASCII", "use ASCII alone")]
 
 
 def is_host_port(text: object) -> bool:
@@ -63,217 +50,10 @@ def _host_port(text: str) -> str:
 HostPort = Annotated[str, AfterValidator(_host_port)]
 
 
-def _printable(most: int) -> AfterValidator:
-    return matching(
-        rf"[\x20-\x7e]{{0,{most}}}", "{} is too long or not ASCII", f"give at most {most} ASCII characters"
-    )
-
-
-class FixedTlv(Table):
-    """[[operators.price.tlvs]]: a TLV that goes with every premium message as it stands here."""
-
-    tag: Annotated[int, Field(ge=1, le=0xFFFF, examples=[0x1502])]
-    """The TLV's tag."""
-    type: Literal["c-octet", "octet", "int"] = "c-octet"
-    """As for the price."""
-    value: Annotated[str, Field(min_length=1)]
-    """The value: text, for `int` digits."""
-    octets: Literal[1, 2, 4, 8] = 4
-    """For `int`: how many octets wide."""
-
-    @model_validator(mode="after")
-    def _encodable(self) -> FixedTlv:
-        if self.type == "int" and not (self.value.isdecimal() and int(self.value) < 256**self.octets):
-            raise told(f'"{self.value}" is no number of {self.octets} octets', "give fewer digits")
-        if not self.value.isascii():
-            raise told(f'"{self.value}" has a character outside ASCII', "use ASCII alone")
-        return self
-
-
-class Price(Table):
-    """[operators.price]: where and how the price of a premium message travels (DOMAIN section 3)."""
-
-    carrier: PriceCarrier = "tlv"
-    """The field that carries the price; `none`: this account cannot charge."""
-    tag: Annotated[int, Field(ge=VENDOR_TAGS.start, le=VENDOR_TAGS.stop - 1, examples=[0x1403])] | None = None
-    """For `tlv`: its tag, 0x1400 to 0x3FFF."""
-    type: Literal["c-octet", "octet", "int"] = "c-octet"
-    """`c-octet`: text and a NUL; `octet`: text without; `int`: big-endian number."""
-    octets: Annotated[int, Field(ge=1, le=_BILLING_OCTETS)] | None = None
-    """The most octets of the text without NUL; for `int` the width: 1, 2, 4 or 8. Default 4 for `int`,
-    else what the carrier can hold."""
-    unit: Literal["ore", "kroner"] = "ore"
-    """What the number counts."""
-    max_kr: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    """The highest price of one message, kroner; default: `limits.amount_max_kr`."""
-    codes: dict[str, Annotated[str, Field(min_length=1), _printable(64)]] = Field(default_factory=dict)
-    """Amount in kroner → the tariff code sent for it. Empty: the number itself is sent."""
-    prefix: Annotated[
-        str, matching(r"(?:[0-9A-Fa-f]{2})*", "{} is not hexadecimal", 'give whole octets, such as "80"')
-    ] = ""
-    """Hexadecimal octets before the price in `billing_identification` (top bit 1: vendor's own form)."""
-    tlvs: tuple[FixedTlv, ...] = ()
-    """TLVs that go with every premium message, such as a service code."""
-
-    def amounts_ore(self) -> list[int]:
-        """The amounts that must be sendable: every one in `codes`, else the highest."""
-        return [int(kr) * _ORE_PER_KR for kr in self.codes] or [self.max_kr * _ORE_PER_KR]
-
-    def word(self, amount_ore: int) -> str | None:
-        """The number or code that travels for this amount; ``None`` where it has none."""
-        kroner, rest = divmod(amount_ore, _ORE_PER_KR)
-        if self.codes:
-            return None if rest else self.codes.get(str(kroner))
-        if self.unit == "ore":
-            return str(amount_ore)
-        return None if rest else str(kroner)
-
-    @property
-    def width(self) -> int:
-        """The most octets that the price may take, without NUL; for `int` its exact width."""
-        if self.type == "int" and self.carrier in ("tlv", "billing_identification"):
-            return self.octets or 4
-        most = {
-            "service_type": _SERVICE_TYPE_OCTETS,
-            "source_addr": _ADDRESS_OCTETS,
-            "billing_identification": _BILLING_OCTETS - len(self.prefix) // 2,
-        }.get(self.carrier, _TLV_OCTETS)
-        return min(self.octets or most, most)
-
-    @field_validator("codes")
-    @classmethod
-    def _codes(cls, codes: dict[str, str]) -> dict[str, str]:
-        for amount in codes:
-            if not re.fullmatch(r"[1-9]\d{0,5}", amount):
-                raise told(f'"{amount}" is no amount', 'name codes by whole kroner, such as "50" = "3115"')
-        return codes
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Price:
-        if (self.carrier == "tlv") != (self.tag is not None):
-            raise (
-                told('the carrier is "tlv", but tag is missing', "give tag, 0x1400 to 0x3FFF")
-                if self.tag is None
-                else told(f'tag is given, but the carrier is "{self.carrier}"', "drop tag")
-            )
-        if self.prefix and self.carrier != "billing_identification":
-            raise told(
-                f'prefix is given, but the carrier is "{self.carrier}"',
-                "drop prefix; it belongs to billing_identification",
-            )
-        if self.type == "int" and self.octets not in (None, *_INT_OCTETS):
-            raise told(f"a number of {self.octets} octets is not possible", "give 1, 2, 4 or 8")
-        if self.type == "int" and self.codes and not all(code.isdecimal() for code in self.codes.values()):
-            raise told("a code is no number, but type is int", "give digits, or another type")
-        return self
-
-    def too_wide(self) -> tuple[str, str] | None:
-        """What is wrong and right where an amount up to `max_kr` does not fit the carrier."""
-        if self.carrier == "none":
-            return None
-        for amount_ore in self.amounts_ore():
-            kroner = amount_ore // _ORE_PER_KR
-            if kroner > self.max_kr:
-                return (
-                    f"there is a code for {kroner} kr, above max_kr {self.max_kr}",
-                    "drop it, or raise max_kr",
-                )
-            word = self.word(amount_ore) or ""
-            if self.carrier == "user_message_reference":
-                if not word.isdecimal() or int(word) > 0xFFFF:
-                    return f"{kroner} kr is {word}, above 65535, the field's highest", _CURE
-            elif self.type == "int" and self.carrier in ("tlv", "billing_identification"):
-                if int(word) >= 256**self.width:
-                    return f"{kroner} kr is {word}, too much for {self.width} octets", _CURE
-            elif len(word) > self.width:
-                return f'{kroner} kr is "{word}", longer than {self.width} octets', _CURE
-        return None
-
-
-_CURE = 'lower max_kr, widen octets, or set unit = "kroner"'
-
-
-class ReportColumns(Table):
-    """[operators.report.columns]: what the report's header calls each column; letter case aside."""
-
-    message_id: str = "message_id"
-    """The SMSC's id of the message; without this column rows are matched by number, amount and time."""
-    number: str = "number"
-    """The phone that was billed."""
-    amount: str = "amount"
-    """What it was billed; below zero it was given back."""
-    at: str = "at"
-    """When."""
-    outcome: str = "outcome"
-    """What became of it; without this column every row was charged."""
-    short_code: str = "short_code"
-    """The short code; without this column rows of all of them are compared."""
-
-
-SAID = ("charged", "not_charged", "refunded")
-"""What a row of a billing report may come to."""
-_REPORT_WORDS = {
-    **dict.fromkeys(("charged", "billed", "ok", "fakturert", "belastet"), "charged"),
-    **dict.fromkeys(("not_charged", "not_billed", "not charged", "not billed", "failed"), "not_charged"),
-    **dict.fromkeys(("refunded", "credited", "kreditert"), "refunded"),
-}
-_FULL_MOMENT = datetime(2026, 11, 23, 22, 0)
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, OSError, ValueError):
-        raise told(f'"{name}" is no time zone', 'give one such as "Europe/Oslo" or "UTC"') from None
-    return name
-
-
-def _date_form(form: str) -> str:
-    try:
-        read = datetime.strptime(_FULL_MOMENT.strftime(form), form) if form else _FULL_MOMENT
-    except ValueError:
-        read = None
-    if read is None or read.date() != _FULL_MOMENT.date():
-        raise told(f'"{form}" does not tell a date', 'give a form such as "%d.%m.%Y %H:%M", or leave it out')
-    return form
-
-
-class ReportForm(Table):
-    """[operators.report]: how the operator's billing report, a CSV file, is to be read."""
-
-    columns: ReportColumns = ReportColumns()
-    """The columns' names."""
-    delimiter: Literal["auto", ",", ";", "|", "\t"] = "auto"
-    """What stands between values; `auto`: what the header has most of."""
-    encoding: Literal["auto", "utf-8", "utf-16", "latin-1", "cp1252"] = "auto"
-    """`auto`: UTF-8 or UTF-16 by what the file says, else Windows-1252."""
-    decimal: Literal[",", "."] = ","
-    """What stands before the øre in an amount in kroner."""
-    unit: Literal["ore", "kroner"] = "kroner"
-    """What amounts count."""
-    id_form: Literal["either", "response", "receipt"] = "either"
-    """Whether ids are spelt as in submit_sm_resp or as in receipts (see `message_id`)."""
-    outcomes: dict[Annotated[str, Field(min_length=1)], str] = Field(default_factory=_REPORT_WORDS.copy)
-    """Outcome word, letter case aside → one of `SAID` or the reason why it was not charged."""
-    date_format: Annotated[str, AfterValidator(_date_form)] = ""
-    """As Python's strptime has it; empty: ISO 8601, such as 2026-11-30T18:05:00+01:00."""
-    time_zone: Annotated[str, AfterValidator(_zone)] = "Europe/Oslo"
-    """Where times without a zone of their own are meant."""
-
-    @field_validator("outcomes")
-    @classmethod
-    def _known_words(cls, outcomes: dict[str, str]) -> dict[str, str]:
-        known = (*SAID, *(reason.value for reason in Reason if reason.value))
-        for word, outcome in outcomes.items():
-            if outcome not in known:
-                raise told(f'"{word}" leads to "{outcome}", which is no outcome', one_of(known, outcome))
-        return outcomes
-
-
 class OutbindCaller(Table):
     """[operators.outbind]: who the SMSC says it is when it calls, where that is not the account itself."""
 
-    system_id: Annotated[str, _printable(15)] = ""
+    system_id: Annotated[str, printable(15)] = ""
     """The system_id in its outbind; default: the account's."""
     password: SecretStr | None = None
     """The password in its outbind, at most 8 octets; default: the account's. Better by ``password_file``."""
@@ -303,13 +83,13 @@ class Operator(Table):
     seldom while the preferred one listens but refuses the bind. 0: never."""
     tls: Tls = None
     """``true``, ``false`` or a table."""
-    system_id: Annotated[str, Field(min_length=1), _printable(15)]
+    system_id: Annotated[str, Field(min_length=1), printable(15)]
     """At most 15 octets (SMPP 3.4 section 5.2.1)."""
     password: SecretStr
     """The specification allows 8 octets, the field 15 or so are taken; better by ``password_file``."""
-    system_type: Annotated[str, _printable(12)] = ""
+    system_type: Annotated[str, printable(12)] = ""
     """At most 12 octets."""
-    address_range: Annotated[str, _printable(40)] = ""
+    address_range: Annotated[str, printable(40)] = ""
     """What the account receives for, where the operator asks for it at bind."""
     bind: Literal["transceiver", "transmitter+receiver"] = "transceiver"
     """One link for both ways, or one for each."""
@@ -354,7 +134,7 @@ class Operator(Table):
     """Type of number of recipients."""
     dest_npi: Annotated[int, Field(ge=0, le=18)] = 1
     """Numbering plan of recipients."""
-    service_type: Annotated[str, _printable(_SERVICE_TYPE_OCTETS)] = ""
+    service_type: Annotated[str, printable(SERVICE_TYPE_OCTETS)] = ""
     """service_type of free messages, and of premium ones unless it carries the price."""
     validity_s: Annotated[int, Field(ge=60, le=14 * 86_400)] = 86_400
     """How long the operator may try to deliver a message, seconds."""
@@ -376,7 +156,7 @@ class Operator(Table):
     """How many files of a trace there are: the one written, and older ones as `.1`, `.2` and so on."""
     price: Price = Price(carrier="none")
     """[operators.price]; without it the account sends free messages alone."""
-    outcomes: dict[Annotated[str, Field(min_length=1), _printable(40)], str] = Field(default_factory=dict)
+    outcomes: dict[Annotated[str, Field(min_length=1), printable(40)], str] = Field(default_factory=dict)
     """Receipt err, stat, or command_status → one of `OUTCOMES`."""
     report: ReportForm = ReportForm()
     """[operators.report]; how `smsd charges reconcile` reads this operator's billing report."""

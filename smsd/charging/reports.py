@@ -21,7 +21,7 @@ from foundation.clock import DAY_US, to_us
 from foundation.contract import Reason
 from foundation.numbers import from_operator, mask
 from foundation.settings_words import one_of
-from smsd.settings_operators import SAID, ReportForm
+from smsd.settings_report import SAID, ReportForm
 
 _DELIMITERS = (";", ",", "\t", "|")
 _NEEDED = ("number", "amount", "at")

@@ -22,6 +22,7 @@ from smsd.smpp.connecting import Connector, LinkSettings, Tls, connect_tcp, take
 from smsd.smpp.constants import RESPONSE, CommandId, describe
 from smsd.smpp.events import BindRefused, Bound, Closed, Event, Faulted, Requested
 from smsd.smpp.hosts import Address, Hosts
+from smsd.smpp.opening import open_wire, within
 from smsd.smpp.session import Role
 from smsd.smpp.supervise import Backoff
 from smsd.smpp.wire import Wire
@@ -186,7 +187,7 @@ class Link:
             while not self._stop.is_set():
                 at_once = await self._once()
                 if not at_once and not self._stop.is_set():
-                    await _within(self._stop, self._backoff.next_s())
+                    await within(self._stop, self._backoff.next_s())
         finally:
             if self._wire is not None:
                 self._wire.abort("the link was cancelled")
@@ -199,11 +200,11 @@ class Link:
         if wire is not None and self.state is LinkState.BOUND:
             if wire.session.pending:
                 self._drained.clear()
-                await _within(self._drained, grace_s)
+                await within(self._drained, grace_s)
             if wire.alive:
                 self._become(LinkState.UNBINDING, "stopping")
                 wire.unbind()
-                await _within(self._gone, min(_UNBIND_WAIT_S, self.settings.response_timeout_s))
+                await within(self._gone, min(_UNBIND_WAIT_S, self.settings.response_timeout_s))
         if wire is not None and wire is self._wire:
             wire.abort("the link was stopped")
         await self._finished.wait()
@@ -253,7 +254,7 @@ class Link:
         if look_s is not None:
             # a host that listens and then refuses our bind is not turned to so often
             look_s *= 2 ** min(self._returns, _MOST_DOUBLINGS)
-        while look_s is not None and not self._hosts.at_home and not await _within(self._gone, look_s):
+        while look_s is not None and not self._hosts.at_home and not await within(self._gone, look_s):
             if self.state is LinkState.BOUND and await self._home_answers() and await self._leave(wire):
                 return True
         await self._gone.wait()
@@ -272,13 +273,13 @@ class Link:
         try:
             if wire.session.pending:
                 self._drained.clear()
-                await _within(self._drained, self.settings.response_timeout_s)
+                await within(self._drained, self.settings.response_timeout_s)
             if self._gone.is_set() or self._stop.is_set() or wire.session.pending:
                 return False
             self._returns += 1
             self._become(LinkState.UNBINDING, f"back to {self._hosts.home}")
             wire.unbind()
-            if not await _within(self._gone, min(_UNBIND_WAIT_S, self.settings.response_timeout_s)):
+            if not await within(self._gone, min(_UNBIND_WAIT_S, self.settings.response_timeout_s)):
                 wire.abort("no answer to unbind")
                 await self._gone.wait()
             return True
@@ -287,51 +288,11 @@ class Link:
 
     async def _open(self, address: Address) -> tuple[Wire | None, str]:
         """Connect, unless stopped meanwhile; the wire, or what went wrong, in words."""
-        settings = self.settings.at(address)
-        made: list[Wire] = []
+        return await open_wire(self.settings.at(address), self._connect, self._make_wire, self._stop)
 
-        def make() -> Wire:
-            made.append(Wire(Role.ESME, settings.session(), self._clock, self, settings.requests_limit))
-            return made[-1]
-
-        opening = asyncio.ensure_future(self._connect(make, settings))
-        stopping = asyncio.ensure_future(self._stop.wait())
-        wire: Wire | None = None
-        error = ""
-        try:
-            await asyncio.wait(
-                {opening, stopping},
-                timeout=None if settings.called else settings.connect_timeout_s,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            error = self._opening_error(opening, settings)
-            if not error:
-                wire = made[-1]
-        finally:
-            for task in (opening, stopping):
-                task.cancel()
-            await asyncio.gather(opening, stopping, return_exceptions=True)
-            for one in made:
-                if one is not wire:
-                    one.abort("not connected")
-        # it may have been lost in the meantime; from here on nothing is awaited until it is ours
-        if wire is None or wire.gone:
-            return None, error or f"the SMSC at {address} closed the connection at once"
-        return wire, ""
-
-    def _opening_error(self, opening: asyncio.Future[object], settings: LinkSettings) -> str:
-        address = Address(settings.host, settings.port)
-        where = f"cannot listen at {address}" if settings.called else f"cannot connect to {address}"
-        if self._stop.is_set():
-            return "the link was stopped"
-        if not opening.done():
-            return f"{where}: no connection within {settings.connect_timeout_s:g} s"
-        failure = opening.exception()
-        if isinstance(failure, OSError):
-            return words.not_connected(where, failure)
-        if failure is not None:
-            raise failure
-        return ""
+    def _make_wire(self) -> Wire:
+        settings = self.settings
+        return Wire(Role.ESME, settings.session(), self._clock, self, settings.requests_limit)
 
     def on_wire_made(self, wire: Wire) -> None:
         """The connection is there; see `smsd.smpp.wire.WireUser`."""
@@ -396,13 +357,3 @@ class Link:
             self.state = state
             self.since_us = self._clock.now_us()
             self._listener.on_state(self, state, detail)
-
-
-async def _within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, but not longer than this; whether it came."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

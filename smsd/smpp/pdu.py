@@ -1,4 +1,4 @@
-"""SMPP 3.4's PDUs as frozen values, and reading of their TLVs; field names are the specification's.
+"""SMPP 3.4's PDUs as frozen values; field names are the specification's.
 
 Octet strings that are text in the specification are `str`, read and written as ISO-8859-1;
 `short_message` and TLV values are octets. TLVs keep their order, unknown ones are kept. Nothing here
@@ -7,12 +7,12 @@ checks a length or touches the wire: that is the codec's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
 
 from smsd.smpp.constants import CommandId, CommandStatus, Npi, Tag, Ton, describe
+from smsd.smpp.tlv import Tlv, Tlvs, find, read_int, read_text
 
 __all__ = [
     "AlertNotification",
@@ -44,6 +44,7 @@ __all__ = [
     "SubmitSmResp",
     "Tag",
     "Tlv",
+    "Tlvs",
     "Ton",
     "Unbind",
     "UnbindResp",
@@ -54,46 +55,6 @@ __all__ = [
     "read_int",
     "read_text",
 ]
-
-
-class Tlv(msgspec.Struct, frozen=True, gc=False):
-    """One optional parameter: `tag` 0..0xFFFF, `value` up to 65535 octets (SMPP 3.4 §3.2.4.1)."""
-
-    tag: int
-    value: bytes
-
-    @classmethod
-    def of_int(cls, tag: int, value: int, octets: int) -> Tlv:
-        """An integer in `octets` octets, most significant first; OverflowError where it does not fit."""
-        return cls(tag, value.to_bytes(octets, "big"))
-
-    @classmethod
-    def of_text(cls, tag: int, text: str) -> Tlv:
-        """A C-octet string, its NUL with it; UnicodeEncodeError outside ISO-8859-1."""
-        return cls(tag, text.encode("latin-1") + b"\0")
-
-
-Tlvs: TypeAlias = tuple[Tlv, ...]
-
-
-def find(tlvs: Sequence[Tlv], tag: int) -> bytes | None:
-    """The value of the first TLV with this tag, or None."""
-    for tlv in tlvs:
-        if tlv.tag == tag:
-            return tlv.value
-    return None
-
-
-def read_int(tlvs: Sequence[Tlv], tag: int) -> int | None:
-    """An integer TLV of 1 to 4 octets; None where it is missing or has another length."""
-    value = find(tlvs, tag)
-    return int.from_bytes(value, "big") if value is not None and 1 <= len(value) <= 4 else None
-
-
-def read_text(tlvs: Sequence[Tlv], tag: int) -> str | None:
-    """A text TLV up to its NUL, which in the field is there or not (DOMAIN section 3)."""
-    value = find(tlvs, tag)
-    return None if value is None else value.split(b"\0", 1)[0].decode("latin-1")
 
 
 class SubmitSm(msgspec.Struct, frozen=True, gc=False):

@@ -33,13 +33,12 @@ from smsd.smpp.events import (
     Closed,
     Event,
     Faulted,
-    LateAnswer,
-    NotSent,
     Requested,
     TimedOut,
 )
 from smsd.smpp.faults import PduFault
 from smsd.smpp.outgoing import Outgoing
+from smsd.smpp.own_requests import OwnRequests
 from smsd.smpp.states import (
     ACCEPTED,
     BOUND,
@@ -52,15 +51,13 @@ from smsd.smpp.states import (
     State,
 )
 from smsd.smpp.timers import SessionSettings, Timers
-from smsd.smpp.window import LateAnswers, Pending, Window
+from smsd.smpp.window import Pending
 
 __all__ = ["GOODBYE", "NotAllowedError", "Role", "Session", "SessionSettings", "State"]
 
-SEQUENCE_MAX: Final = 0x7FFFFFFF
 GOODBYE: Final = "unbound"
 """The reason of a close after our unbind was answered."""
 _ANSWERLESS: Final = frozenset({CommandId.OUTBIND, CommandId.ALERT_NOTIFICATION})
-_ENQUIRE: Final = CommandId.ENQUIRE_LINK
 _UNKNOWN_ERROR: Final = int(CommandStatus.ESME_RUNKNOWNERR)
 
 
@@ -78,27 +75,24 @@ class Session:
         self._settings = settings
         self._reader = FrameReader(settings.pdu_limit_octets)
         self._timers = Timers(settings, now)
-        self._window = Window(settings.window)
         self._sends_in = SENDS_MESSAGES[role]
-        self._sequence = 0
         self._now = now
-        self._control: dict[int, CommandId] = {}
-        self._late = LateAnswers(settings.late_answers)
         self._asked: dict[int, p.Frame] = {}
         self._events: list[Event] = []
         self._out = Outgoing()
+        self._own = OwnRequests(settings.window, settings.late_answers, self._out)
 
     # --- what the user reads -------------------------------------------------------------------------
 
     @property
     def room(self) -> int:
         """Requests that `submit` would take now; 0 unless bound for sending."""
-        return self._window.room if self.state in self._sends_in else 0
+        return self._own.window.room if self.state in self._sends_in else 0
 
     @property
     def pending(self) -> int:
         """Requests that wait for their answer."""
-        return len(self._window)
+        return len(self._own.window)
 
     @property
     def asked(self) -> int:
@@ -133,7 +127,7 @@ class Session:
         """When `tick` has something to do, or None."""
         if self.state is State.CLOSED:
             return None
-        ours, window = self._timers.next(), self._timers.overdue(self._window.next_expiry())
+        ours, window = self._timers.next(), self._timers.overdue(self._own.window.next_expiry())
         if ours is None or window is None:
             return window if ours is None else ours
         return min(ours, window)
@@ -144,11 +138,10 @@ class Session:
         """Ask to be bound (ESME); `Bound` or `BindRefused` follows. The sequence number."""
         if self.role is not Role.ESME or self.state is not State.OPEN:
             raise NotAllowedError(f"bind as {self.role.value} while {self.state.value}")
-        sequence = self._next_sequence()
+        sequence = self._own.next_sequence()
         octets = encode(pdu, sequence)
         self._move(Cause.BIND_ASKED)
-        self._control[sequence] = pdu.kind
-        self._out.add(octets)
+        self._own.ask_control(octets, sequence, pdu.kind)
         return sequence
 
     def submit(self, pdu: p.Pdu, tag: object, now: float) -> int:
@@ -164,17 +157,17 @@ class Session:
             raise NotAllowedError(f"{command.name} is not the user's to send")
         if self.state not in allowed[self.role]:
             raise NotAllowedError(f"{command.name} as {self.role.value} while {self.state.value}")
-        if self._window.room <= 0 and command not in _ANSWERLESS:
-            raise NotAllowedError(f"the window of {self._window.size} is full")
-        sequence = self._next_sequence()
+        own = self._own
+        if own.window.room <= 0 and command not in _ANSWERLESS:
+            raise NotAllowedError(f"the window of {own.window.size} is full")
+        sequence = own.next_sequence()
         octets = encode(pdu, sequence)
         self._timers.active(now)
         if command in _ANSWERLESS:
             self._out.add(octets)
         else:
             expires_at = now + self._settings.response_timeout_s
-            self._window.offer(Pending(sequence, command | RESPONSE, tag, expires_at))
-            self._out.add_request(sequence, octets)
+            own.ask(octets, Pending(sequence, command | RESPONSE, tag, expires_at))
         return sequence
 
     def respond(self, request: p.Frame, pdu: p.Pdu, status: int = 0) -> bool:
@@ -199,9 +192,8 @@ class Session:
         if self.state in UNBOUND:
             self._close(f"{self.role.value} ended the session before it was bound")
         elif self.state in BOUND:
-            sequence = self._next_sequence()
-            self._control[sequence] = CommandId.UNBIND
-            self._out.add(encode(p.Unbind(), sequence))
+            sequence = self._own.next_sequence()
+            self._own.ask_control(encode(p.Unbind(), sequence), sequence, CommandId.UNBIND)
             self._move(Cause.UNBIND_ASKED)
             self._timers.unbinding(now)
 
@@ -238,10 +230,9 @@ class Session:
         if self.state is State.CLOSED:
             return
         timers = self._timers
-        expiry = timers.overdue(self._window.next_expiry())
+        expiry = timers.overdue(self._own.window.next_expiry())
         if expiry is not None and expiry <= now:
-            for pending in self._window.expired(now):
-                self._give_up(pending)
+            self._events.extend(self._own.expired(now))
         if timers.bind is not None and timers.bind <= now:
             self._close(f"not bound within {self._settings.bind_timeout_s:g} s")
         elif timers.unbind is not None and timers.unbind <= now:
@@ -267,12 +258,12 @@ class Session:
 
     def _on_bind_resp(self, frame: p.Frame, now: float) -> None:
         pdu = frame.pdu
-        if not isinstance(pdu, p.BindResp) or self._control.get(frame.sequence) != pdu.kind & ~RESPONSE:
+        if not isinstance(pdu, p.BindResp) or self._own.control.get(frame.sequence) != pdu.kind & ~RESPONSE:
             self._stray(frame)
         elif frame.status:
             self._bind_refused(frame.status)
         else:
-            kind = self._control.pop(frame.sequence)
+            kind = self._own.control.pop(frame.sequence)
             self._accept(kind, now)
             self._events.append(Bound(frame))
 
@@ -294,54 +285,35 @@ class Session:
             self._faulted(frame, CommandStatus.ESME_RINVBNDSTS, f"{command.name} while {self.state.value}")
 
     def _on_answer(self, frame: p.Frame, now: float) -> None:
-        sequence, answer = frame.sequence, p.command_of(frame.pdu)
-        pending = None if self._out.holds(sequence) else self._window.complete(sequence, answer)
-        if pending is not None:
-            self._timers.active(now)
-            self._events.append(Answered(pending.tag, frame))
-            return
-        late = self._late.recognise(sequence, answer)
-        if late is None:
+        event = self._own.answered(frame)
+        if event is None:
             self._stray(frame)
-        else:
-            self._events.append(LateAnswer(late.tag, frame))
+            return
+        if type(event) is Answered:
+            self._timers.active(now)
+        self._events.append(event)
 
     def _on_nack(self, frame: p.Frame, now: float) -> None:
         if not frame.status:
             frame = p.Frame(frame.sequence, _UNKNOWN_ERROR, frame.pdu)
-        sequence = frame.sequence
-        if sequence in self._window and not self._out.holds(sequence):
-            pending = self._window.fail(sequence)
-            if pending is not None:
-                self._events.append(Answered(pending.tag, frame))
-        elif sequence in self._late:
-            late = self._late.recognise(sequence)
-            if late is not None:
-                self._events.append(LateAnswer(late.tag, frame))
+        event: Event | None = self._own.nacked(frame)
+        if event is not None:
+            self._events.append(event)
         elif not self._on_control_nack(frame):
-            self._on_nameless_nack(frame)
-
-    def _on_nameless_nack(self, frame: p.Frame) -> None:
-        """A generic_nack that names no request of ours; see the rules above."""
-        sent = len(self._window) - self._out.held
-        oldest = self._window.oldest()
-        if oldest is None or not sent:
-            self._stray(frame)
-            return
-        self._window.fail(oldest.sequence)
-        self._late.remember(oldest)
-        if frame.sequence == 0 and sent == 1:
-            self._events.append(Answered(oldest.tag, frame))
-        else:
-            self._events.append(TimedOut(oldest.tag))
-            self._faulted(frame, frame.status, "a generic_nack that names no request of ours")
+            event = self._own.nacked_namelessly(frame)
+            if event is None:
+                self._stray(frame)
+                return
+            self._events.append(event)
+            if isinstance(event, TimedOut):
+                self._faulted(frame, frame.status, "a generic_nack that names no request of ours")
 
     def _on_control_nack(self, frame: p.Frame) -> bool:
         """Whether a generic_nack was about a bind, unbind or enquire_link of ours."""
         if self.state is State.BINDING and self.role is Role.ESME:
             self._bind_refused(frame.status)
             return True
-        command = self._control.pop(frame.sequence, None)
+        command = self._own.control.pop(frame.sequence, None)
         if command is CommandId.UNBIND:
             self._close("unbound (by a generic_nack)")
         return command is not None
@@ -351,8 +323,8 @@ class Session:
             self._out.add(encode(p.EnquireLinkResp(), frame.sequence))
 
     def _on_enquire_link_resp(self, frame: p.Frame, now: float) -> None:
-        if self._control.get(frame.sequence) is _ENQUIRE:
-            del self._control[frame.sequence]
+        if self._own.control.get(frame.sequence) is CommandId.ENQUIRE_LINK:
+            del self._own.control[frame.sequence]
         else:
             self._stray(frame)
 
@@ -365,7 +337,7 @@ class Session:
         self._close(f"the {self.role.peer.value} unbound")
 
     def _on_unbind_resp(self, frame: p.Frame, now: float) -> None:
-        if self._control.pop(frame.sequence, None) is CommandId.UNBIND:
+        if self._own.control.pop(frame.sequence, None) is CommandId.UNBIND:
             self._close(GOODBYE)
         else:
             self._stray(frame)
@@ -385,10 +357,10 @@ class Session:
             return
         if self._out.holds(fault.sequence):
             return
-        pending = self._window.fail(fault.sequence)
-        if pending is not None:
-            self._give_up(pending)
-        elif self._control.pop(fault.sequence, None) in (*ACCEPTED, CommandId.UNBIND):
+        event = self._own.unreadable(fault.sequence)
+        if event is not None:
+            self._events.append(event)
+        elif self._own.control.pop(fault.sequence, None) in (*ACCEPTED, CommandId.UNBIND):
             self._close(f"unreadable answer: {describe(fault.status)}: {fault.what}")
 
     # --- helpers -------------------------------------------------------------------------------------
@@ -399,19 +371,10 @@ class Session:
     def _may_send(self) -> bool:
         return self.role is Role.SMSC or self.state not in UNBOUND
 
-    def _next_sequence(self) -> int:
-        sequence = self._sequence
-        while True:
-            sequence = sequence % SEQUENCE_MAX + 1
-            if sequence not in self._window and sequence not in self._control and sequence not in self._late:
-                self._sequence = sequence
-                return sequence
-
     def _enquire(self, now: float) -> None:
-        self._control = {one: asked for one, asked in self._control.items() if asked is not _ENQUIRE}
-        sequence = self._next_sequence()
-        self._control[sequence] = _ENQUIRE
-        self._out.add(encode(p.EnquireLink(), sequence))
+        self._own.forget_enquiries()
+        sequence = self._own.next_sequence()
+        self._own.ask_control(encode(p.EnquireLink(), sequence), sequence, CommandId.ENQUIRE_LINK)
         self._timers.enquired(now)
 
     def _accept(self, kind: CommandId, now: float) -> None:
@@ -420,7 +383,7 @@ class Session:
         self._timers.start(now)
 
     def _bind_refused(self, status: int) -> None:
-        self._control.clear()
+        self._own.control.clear()
         self._move(Cause.BIND_REFUSED)
         self._events.append(BindRefused(status))
 
@@ -437,47 +400,30 @@ class Session:
     def _faulted(self, frame: p.Frame, status: int, what: str) -> None:
         self._events.append(Faulted(int(status), int(p.command_of(frame.pdu)), frame.sequence, what))
 
-    def _give_up(self, pending: Pending) -> None:
-        if self._out.take_back(pending.sequence):
-            self._events.append(NotSent(pending.tag))
-        else:
-            self._late.remember(pending)
-            self._events.append(TimedOut(pending.tag))
-
     def _close(self, reason: str) -> None:
         if self.state is State.CLOSED:
             return
         self._move(Cause.ENDED)
-        unanswered: list[object] = []
-        unsent: list[object] = []
-        for pending in self._window.clear():
-            (unsent if self._out.take_back(pending.sequence) else unanswered).append(pending.tag)
+        unanswered, unsent = self._own.end()
         self._asked.clear()
-        self._late.clear()
-        self._events.append(Closed(reason, tuple(unanswered), tuple(unsent)))
+        self._events.append(Closed(reason, unanswered, unsent))
 
 
 _Handler = Callable[[Session, p.Frame, float], None]
 
+_REQUESTS: Final = (
+    *(p.Outbind, p.SubmitSm, p.DeliverSm, p.DataSm, p.QuerySm, p.CancelSm, p.ReplaceSm, p.SubmitMulti),
+    p.AlertNotification,
+)
+_ANSWERS: Final = (
+    *(p.SubmitSmResp, p.DeliverSmResp, p.DataSmResp, p.QuerySmResp, p.CancelSmResp, p.ReplaceSmResp),
+    p.SubmitMultiResp,
+)
 _HANDLERS: Final[dict[type[Any], _Handler]] = {
+    **dict.fromkeys(_REQUESTS, Session._on_request),
+    **dict.fromkeys(_ANSWERS, Session._on_answer),
     p.Bind: Session._on_bind,
     p.BindResp: Session._on_bind_resp,
-    p.Outbind: Session._on_request,
-    p.SubmitSm: Session._on_request,
-    p.DeliverSm: Session._on_request,
-    p.DataSm: Session._on_request,
-    p.QuerySm: Session._on_request,
-    p.CancelSm: Session._on_request,
-    p.ReplaceSm: Session._on_request,
-    p.SubmitMulti: Session._on_request,
-    p.AlertNotification: Session._on_request,
-    p.SubmitSmResp: Session._on_answer,
-    p.DeliverSmResp: Session._on_answer,
-    p.DataSmResp: Session._on_answer,
-    p.QuerySmResp: Session._on_answer,
-    p.CancelSmResp: Session._on_answer,
-    p.ReplaceSmResp: Session._on_answer,
-    p.SubmitMultiResp: Session._on_answer,
     p.EnquireLink: Session._on_enquire_link,
     p.EnquireLinkResp: Session._on_enquire_link_resp,
     p.Unbind: Session._on_unbind,

@@ -162,7 +162,14 @@ def docstrings(module: ast.Module) -> Iterator[tuple[str, bool]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["smsd.settings_operators", "smsd.settings_tables", "foundation.settings_tables"]
+    "name",
+    [
+        "smsd.settings_operators",
+        "smsd.settings_price",
+        "smsd.settings_report",
+        "smsd.settings_tables",
+        "foundation.settings_tables",
+    ],
 )
 def test_every_key_has_its_docstring(name: str) -> None:
     source = importlib.import_module(name).__file__

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from foundation.clock import DAY_US, OSLO, SECOND_US, to_us
 from foundation.contract import Reason
 from smsd.charging.reports import Report, ReportRefused, ReportRow, Said, read_report
-from smsd.settings_operators import ReportColumns, ReportForm
+from smsd.settings_report import ReportColumns, ReportForm
 
 HEADER = "message_id;number;amount;at;outcome;short_code"
 ROW = "A1;4799999901;50,00;2026-11-23 13:00:00;charged;2030"

@@ -280,11 +280,11 @@ async def test_a_dead_link_is_found_within_two_enquire_intervals():
 async def test_a_link_that_hears_something_asks_nothing():
     async with Network() as net:
         link = await net.bound(enquire_link_s=3600, bind=BIND)
-        before = link._wire.session._sequence
+        before = link._wire.session._own.sequence
         for number in range(5):
             net.smsc.conn.request(p.DeliverSm(source_addr="1"), number)
         await net.smsc.until(lambda: len(net.smsc.answers) == 5)
-        assert link._wire.session._sequence == before
+        assert link._wire.session._own.sequence == before
 
 
 @on_both_loops

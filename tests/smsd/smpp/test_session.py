@@ -37,7 +37,8 @@ from smsd.smpp.events import (
     Requested,
     TimedOut,
 )
-from smsd.smpp.session import SEQUENCE_MAX, NotAllowedError, Role, State
+from smsd.smpp.own_requests import SEQUENCE_MAX
+from smsd.smpp.session import NotAllowedError, Role, State
 from smsd.smpp.states import BOUND, NEXT, PERMITTED, Cause
 
 F = p.Frame
@@ -202,11 +203,11 @@ def test_sequence_numbers_go_up_by_one():
 def test_sequence_numbers_wrap_and_skip_those_in_use():
     with esme(window=3) as play:
         submitted(play, "old")
-        play.session._sequence = SEQUENCE_MAX - 1
+        play.session._own.sequence = SEQUENCE_MAX - 1
         assert submitted(play, "a", "b") == [SEQUENCE_MAX, 1]
         play.comes(OK, SEQUENCE_MAX).comes(OK, 1)
         assert len(play.told()) == 2
-        play.session._sequence = SEQUENCE_MAX
+        play.session._own.sequence = SEQUENCE_MAX
         # 2 is still pending
         assert submitted(play, "c", "d") == [1, 3]
 

@@ -37,8 +37,9 @@ from billing_bridge.store import SCHEMA
 from billing_bridge.turn import kroner
 from foundation.clock import SystemClock
 from foundation.ids import Ids
+from foundation.ownership import EXIT_LOST, exit_status
 from foundation.settings import ConfigurationError
-from foundation.store import SqliteTx, StoreFailed, StoreRefused, Tx, open_sqlite
+from foundation.store import SqliteTx, StoreFailed, StoreLost, StoreRefused, Tx, open_sqlite
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 importing = typer.Typer(add_completion=False, no_args_is_help=True, help="Take over people or invoices.")
@@ -60,6 +61,10 @@ Json = Annotated[
 ]
 Page = Annotated[int | None, typer.Option(min=1, help="Which page, counted from 1.")]
 PageSize = Annotated[int | None, typer.Option(min=1, max=10_000, help="Rows to a page.")]
+TakeOver = Annotated[
+    bool,
+    typer.Option("--take-over", help="Take the store from a process that hangs and cannot be ended."),
+]
 Filter = Annotated[
     str, typer.Option("--filter", help="Only these; a wrong word is answered with the right ones.")
 ]
@@ -92,8 +97,11 @@ def _store(settings: BridgeSettings) -> Iterator[sqlite3.Connection]:
 
 
 @app.command()
-def run(config: Config = DEFAULT) -> None:
-    """Run the bridge until SIGTERM or Ctrl-C; SIGHUP reads the settings again."""
+def run(config: Config = DEFAULT, *, take_over: TakeOver = False) -> None:
+    """Run the bridge until SIGTERM or Ctrl-C; SIGHUP reads the settings again.
+
+    Status 75: another process runs on its store; 76: another one has taken it over.
+    """
     import uvloop  # noqa: PLC0415 - only a running daemon needs it
 
     from billing_bridge.program import CannotRunError, serve  # noqa: PLC0415
@@ -103,9 +111,12 @@ def run(config: Config = DEFAULT) -> None:
     settings = _settings(config)
     configure(settings.log.level, settings.log.format)
     try:
-        uvloop.run(serve(settings, lambda: load(config)))
+        uvloop.run(serve(settings, lambda: load(config), take_over=take_over))
+    except* StoreLost:
+        # it has been logged
+        raise typer.Exit(EXIT_LOST) from None
     except* (StoreRefused, StoreFailed, CannotListenError, CannotRunError) as group:
-        _fail("\n".join(str(error) for error in group.exceptions))
+        _fail("\n".join(str(error) for error in group.exceptions), exit_status(group, CANNOT))
 
 
 @importing.command("people")

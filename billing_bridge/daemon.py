@@ -23,7 +23,8 @@ from foundation.contract import BridgeParcel, FromBridge, FromGateway, GatewayPa
 from foundation.courier import Courier, CourierSettings
 from foundation.ids import Ids
 from foundation.mailbox import BRIDGE, Carrier, Inbox, Outbox, Posted
-from foundation.store import Store, StoreFailed, Tx
+from foundation.ownership import keep
+from foundation.store import Store, StoreFailed, StoreLost, Tx
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +85,7 @@ class BridgeDaemon:
             clock,
             CourierSettings(retry_s=settings.handoff.retry_s, settle_at=256),
         )
+        self._silent_s = settings.take_over_s
         self.bridge = Bridge(settings, ids, clock)
         self.parcels = 0
         self.messages = 0
@@ -104,12 +106,14 @@ class BridgeDaemon:
 
         Raises:
             StoreFailed: the configuration could not be written at the start.
+            StoreLost, in a group: another program has taken the store over.
         """
         await self._store.run(self.bridge.synchronise)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._courier.run())
             tasks.create_task(self._carrier.run(self))
             tasks.create_task(self._keep_tidy())
+            tasks.create_task(keep(self._store, self._silent_s))
 
     async def reconfigure(self, settings: BridgeSettings) -> None:
         """Take new settings from the next batch on.
@@ -145,7 +149,7 @@ class BridgeDaemon:
 
         try:
             posted = await self._store.run(unit)
-        except StoreFailed:
+        except (StoreFailed, StoreLost):
             raise
         except Exception as error:  # noqa: BLE001 - one message must not stop the others
             log.error("bridge.batch_failed", error=type(error).__name__, parcels=len(parcels))
@@ -187,7 +191,7 @@ class BridgeDaemon:
                     posted = await self._store.run(
                         partial(self._answer, messages=[message], gateway=parcel.sender)
                     )
-                except StoreFailed:
+                except (StoreFailed, StoreLost):
                     raise
                 except Exception as error:  # noqa: BLE001 - put aside, whatever it is
                     refused.append(

@@ -18,8 +18,9 @@ from foundation.clock import Clock, SystemClock
 from foundation.health import Check, HealthServer
 from foundation.ids import Ids
 from foundation.mailbox import Carrier
+from foundation.ownership import Terms, end_where_lost, open_owned
 from foundation.settings import ConfigurationError
-from foundation.store import Store, StoreFailed, open_sqlite
+from foundation.store import Store, StoreFailed
 from foundation.systemd import Notifier
 
 log = structlog.get_logger(__name__)
@@ -29,15 +30,19 @@ class CannotRunError(Exception):
     """The settings do not make a program of its own."""
 
 
-async def serve(settings: BridgeSettings, reload: Callable[[], BridgeSettings]) -> None:
+async def serve(
+    settings: BridgeSettings, reload: Callable[[], BridgeSettings], *, take_over: bool = False
+) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP takes what `reload` gives, all or nothing.
 
     Raises:
         CannotRunError, StoreRefused, CannotListenError: in words for people.
+        StoreLost: another program has taken the store over; nothing was written since.
     """
     clock = SystemClock()
     carrier = _carrier(settings, clock)
-    store = Store(open_sqlite(settings.store, SCHEMA, key="bridge.store"))
+    terms = Terms("bridge.store", settings.take_over_s, take_over)
+    store = open_owned(settings.store, SCHEMA, clock, terms)
     daemon = BridgeDaemon(settings, store, carrier, clock, Ids(clock))
     stopping, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -63,6 +68,9 @@ async def serve(settings: BridgeSettings, reload: Callable[[], BridgeSettings]) 
             notifier.stopping()
             for task in beside:
                 task.cancel()
+    except BaseExceptionGroup as group:
+        end_where_lost(group)
+        raise
     finally:
         await store.close()
         log.info("bridge.stopped")

@@ -18,6 +18,7 @@ from foundation.settings_tables import (
     LogSettings,
     MetricsSettings,
     StoreUrl,
+    TakeOver,
     WebAddress,
     WebSettings,
     matching,
@@ -148,6 +149,8 @@ class BridgeSettings(Table):
     """The file all was read from."""
     store: str
     """``bridge.store``: ``sqlite:///path`` from the working directory."""
+    take_over_s: float = 30.0
+    """``bridge.take_over_s``: seconds of silence after which an owner on another machine counts as gone."""
     organisations: tuple[BridgeOrganisation, ...]
     limits: BridgeLimits
     handoff: HandoffSettings
@@ -172,6 +175,8 @@ class _BridgeTable(Table):
 
     store: StoreUrl = "sqlite:///var/billing.db"
     """Where all is kept."""
+    take_over_s: TakeOver = 30.0
+    """Seconds without a sign of life after which an owner on another machine counts as gone."""
 
 
 def load(path: Path | str, environment: Mapping[str, str] | None = None) -> BridgeSettings:
@@ -203,6 +208,7 @@ def load(path: Path | str, environment: Mapping[str, str] | None = None) -> Brid
     return BridgeSettings(
         path=Path(path),
         store=_sure(bridge).store,
+        take_over_s=_sure(bridge).take_over_s,
         organisations=tuple(_sure(organisation) for _, organisation in organisations),
         limits=_sure(limits),
         handoff=_sure(handoff),

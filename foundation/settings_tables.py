@@ -15,6 +15,7 @@ from foundation.settings_words import told
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?\Z")
+TakeOver = Annotated[float, Field(ge=5, le=3600, examples=[30])]
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):(\d{1,5})\Z")
 
@@ -147,6 +148,8 @@ class StoreSettings(Table):
 
     url: StoreUrl = "sqlite:///var/smsd.db"
     """Where all is kept: ``sqlite:///path`` from the working directory, four slashes from the root."""
+    take_over_s: TakeOver = 30.0
+    """Seconds without a sign of life after which an owner on another machine counts as gone."""
 
 
 class MqttSettings(Table):

@@ -19,15 +19,19 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import msgspec
+import structlog
 from sqlalchemy import MetaData
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Value: TypeAlias = "str | int | bytes | None"
@@ -48,6 +52,13 @@ _THE_UNITS_FAULT = frozenset(
 
 class StoreFailed(Exception):
     """The store could not read or commit; nothing of the unit of work happened. Try again later."""
+
+
+class StoreLost(Exception):
+    """Another program has taken the store over: nothing of the unit of work happened, nothing more will.
+
+    Not a `StoreFailed`: whoever gets it is to end, not to try again.
+    """
 
 
 class StoreRefused(Exception):
@@ -260,6 +271,25 @@ def run_at_once(job: Callable[[], None]) -> None:
     job()
 
 
+class Owner(Protocol):
+    """A program's hold on its store (`foundation.ownership`)."""
+
+    def holds(self, connection: sqlite3.Connection) -> bool:
+        """Whether the store is still ours; within a transaction of this connection."""
+
+    def holds_now(self) -> bool:
+        """The same outside any transaction."""
+
+    def words(self) -> str:
+        """Who has it now."""
+
+    def give_back(self, connection: sqlite3.Connection) -> None:
+        """At a stop: nobody runs on it any more."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
 class WriterThread:
     """The default runner: one thread, fed through a queue; ends with `stop`."""
 
@@ -291,7 +321,8 @@ class Store:
     Units run on the event loop, where nothing contends with them for the interpreter; only the commit,
     which waits for the disk, runs elsewhere: by `runner`, by default a thread of the store's own. A
     simulation hands in `run_at_once`. `limit` bounds how many units may wait, `locked_s` how long another
-    process may hold the database.
+    process may hold the database. `owner` is asked in every transaction; where the store is another's,
+    every unit gets `StoreLost`. After an I/O error the connection is replaced by what `reopen` makes.
     """
 
     def __init__(
@@ -301,9 +332,15 @@ class Store:
         runner: Runner | None = None,
         limit: int = 10_000,
         locked_s: float = 5.0,
+        owner: Owner | None = None,
+        reopen: Callable[[], sqlite3.Connection] | None = None,
     ) -> None:
         # the loop must not stand still for a lock: it is asked for again
         connection.execute("PRAGMA busy_timeout=0")
+        self.owner = owner
+        self.lost = False
+        self._reopen = reopen
+        self._distrusted = False
         self._connection = connection
         self._tx = SqliteTx(connection)
         self._thread = WriterThread() if runner is None else None
@@ -323,6 +360,7 @@ class Store:
 
         Raises:
             StoreFailed: nothing of the unit happened.
+            StoreLost: nor will it: the store is another program's.
             Whatever the unit itself raises: its changes are rolled back, its neighbours' are not.
         A caller that is cancelled does not stop its unit.
         """
@@ -330,6 +368,8 @@ class Store:
             raise StoreFailed("the store is closed")
         if len(self._waiting) >= self._limit:
             raise StoreFailed(f"{len(self._waiting)} units of work wait already; the limit is {self._limit}")
+        if self.lost:
+            raise StoreLost("another program has taken the store over")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._waiting.append((unit, future))
@@ -338,6 +378,12 @@ class Store:
             # after this turn of the loop, so that all that is asked for in it goes together
             loop.call_soon(self._next, loop)
         return await future
+
+    def ours(self) -> bool:
+        """Whether no other program has taken the store over: to be asked before what cannot be taken back."""
+        if not self.lost and self.owner is not None and not self.owner.holds_now():
+            self._lose()
+        return not self.lost
 
     async def close(self) -> None:
         """Finish what waits, then close the database. Whoever comes later gets `StoreFailed`."""
@@ -348,7 +394,11 @@ class Store:
             await self._idle.wait()
         if self._thread is not None:
             self._thread.stop()
+        if self.owner is not None and not self.lost:
+            self.owner.give_back(self._connection)
         self._connection.close()
+        if self.owner is not None:
+            self.owner.close()
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._waiting:
@@ -360,8 +410,16 @@ class Store:
 
     def _begin(self, loop: asyncio.AbstractEventLoop, waited_s: float) -> None:
         try:
+            self._trust()
             self._connection.execute("BEGIN IMMEDIATE")
+            if self.owner is not None and not self.owner.holds(self._connection):
+                self._connection.execute("ROLLBACK")
+                self._lose()
+                batch, self._waiting = self._waiting, []
+                self._done(loop, batch, StoreLost("another program has taken the store over"))
+                return
         except sqlite3.Error as error:
+            self._roll_back()
             if _locked(error) and waited_s < self._locked_s:
                 loop.call_later(_LOCK_LOOK_S, self._begin, loop, waited_s + _LOCK_LOOK_S)
                 return
@@ -403,9 +461,14 @@ class Store:
     def _done(self, loop: asyncio.AbstractEventLoop, batch: _Waiting, results: _Results) -> None:
         self.healthy = not isinstance(results, Exception)
         if isinstance(results, Exception):
+            self._distrusted = self._distrusted or _broken(results)
             for _, future in batch:
                 if not future.done():
-                    future.set_exception(StoreFailed(f"the store did not commit: {results}"))
+                    future.set_exception(
+                        StoreLost(str(results))
+                        if isinstance(results, StoreLost)
+                        else StoreFailed(f"the store did not commit: {results}")
+                    )
         else:
             for (_, future), (result, failure) in zip(batch, results, strict=True):
                 if future.done():
@@ -434,6 +497,32 @@ class Store:
             connection.execute("RELEASE unit")
         return result, None
 
+    def _lose(self) -> None:
+        self.lost = True
+        self.healthy = False
+        assert self.owner is not None
+        log.critical(
+            "store.lost",
+            owner=self.owner.words(),
+            effect="this program has written and sent nothing since, and ends",
+        )
+
+    def _trust(self) -> None:
+        """After an I/O error, what this connection has in memory is not what is on the disk: open anew.
+
+        Raises:
+            sqlite3.Error: it cannot be opened; the old connection stays, to be tried again.
+        """
+        if not self._distrusted or self._reopen is None:
+            return
+        connection = self._reopen()
+        connection.execute("PRAGMA busy_timeout=0")
+        before, self._connection = self._connection, connection
+        self._tx = SqliteTx(connection)
+        self._distrusted = False
+        with suppress(sqlite3.Error):
+            before.close()
+
     def _roll_back(self) -> None:
         try:
             if self._connection.in_transaction:
@@ -441,6 +530,11 @@ class Store:
         except sqlite3.Error:
             # the connection is beyond use in this transaction; the next BEGIN tells
             return
+
+
+def _broken(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF == sqlite3.SQLITE_IOERR
 
 
 def _locked(error: sqlite3.Error) -> bool:

@@ -21,8 +21,9 @@ from foundation.clock import OSLO, SystemClock, oslo, to_us
 from foundation.contract import Outcome
 from foundation.ids import Ids
 from foundation.numbers import NotANumber, from_person
+from foundation.ownership import EXIT_LOST, exit_status
 from foundation.settings import ConfigurationError
-from foundation.store import StoreRefused, open_sqlite
+from foundation.store import StoreLost, StoreRefused, open_sqlite
 from smsd.settings import Settings, load
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
@@ -38,6 +39,10 @@ PageSize = Annotated[
     int, typer.Option(min=0, max=10_000, help="Rows to a page; 0: limits.page_size, or all with --json.")
 ]
 Org = Annotated[str, typer.Option("--org", help="Only this organisation's codeword.")]
+TakeOver = Annotated[
+    bool,
+    typer.Option("--take-over", help="Take the store from a process that hangs and cannot be ended."),
+]
 DEFAULT = Path("config/smsd.toml")
 _ORE_PER_KR = 100
 _ALL = 2**31
@@ -65,8 +70,11 @@ def _store(settings: Settings) -> sqlite3.Connection:
 
 
 @app.command()
-def run(config: Config = DEFAULT) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C."""
+def run(config: Config = DEFAULT, *, take_over: TakeOver = False) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C.
+
+    Status 75: another process runs on its store; 76: another one has taken it over.
+    """
     import uvloop  # noqa: PLC0415 - only a running daemon needs it
 
     from foundation.health import CannotListenError  # noqa: PLC0415
@@ -77,12 +85,15 @@ def run(config: Config = DEFAULT) -> None:
     configure(settings.log.level, settings.log.format)
 
     async def main() -> None:
-        await run_until_signal(Daemon(settings))
+        await run_until_signal(Daemon(settings, take_over=take_over))
 
     try:
         uvloop.run(main())
+    except* StoreLost:
+        # it has been logged
+        raise typer.Exit(EXIT_LOST) from None
     except* (StoreRefused, CannotListenError) as group:
-        _fail("\n".join(str(error) for error in group.exceptions))
+        _fail("\n".join(str(error) for error in group.exceptions), exit_status(group, 2))
 
 
 @app.command()

@@ -27,8 +27,9 @@ from foundation.courier import Courier, CourierSettings
 from foundation.health import Check, HealthServer
 from foundation.ids import Ids
 from foundation.mailbox import Carrier, Outbox
+from foundation.ownership import FileLock, Lock, Terms, end_where_lost, keep, open_owned
 from foundation.settings import ConfigurationError
-from foundation.store import Runner, Store, StoreFailed, open_sqlite
+from foundation.store import Runner, Store, StoreFailed
 from foundation.systemd import Notifier
 from smsd.assembly import make_gateway, make_keeping, make_queues, use_settings
 from smsd.binds import Tracing, bind_gauges, look, watching
@@ -53,7 +54,9 @@ class Daemon:
     """One gateway process. Build, `run`, and `stop` from a signal or a test.
 
     Raises:
-        StoreRefused: from `run`, where a store cannot be used as configured.
+        StoreRefused: from `run`, where a store cannot be used as configured; `StoreTaken` where another
+            program runs on it.
+        StoreLost: from `run`, where another program took a store over; nothing was written or sent since.
         CannotListenError: from `run`, where the metrics' address is taken.
         ConfigurationError: from `run`, where the bridge's part of the settings is wrong.
     """
@@ -67,6 +70,8 @@ class Daemon:
         connect: Connector | None = None,
         runner: Runner | None = None,
         carrier: Carrier | None = None,
+        take_over: bool = False,
+        locks: Callable[[Path], Lock] = FileLock,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -77,6 +82,8 @@ class Daemon:
         self._connect = connect
         self._runner = runner
         self._carrier = carrier
+        self._take_over = take_over
+        self._locks = locks
         self._stopping = asyncio.Event()
         self._hangup = asyncio.Event()
         self._queues = make_queues(settings)
@@ -96,7 +103,10 @@ class Daemon:
     async def run(self) -> None:
         """Run until `stop`. No new submits then, the windows are drained, and every link unbinds."""
         settings = self.settings
-        store = Store(open_sqlite(settings.store.url, SCHEMA), runner=self._runner)
+        terms = Terms(silent_s=settings.store.take_over_s, take_over=self._take_over)
+        store = open_owned(
+            settings.store.url, SCHEMA, self.clock, terms, runner=self._runner, locks=self._locks
+        )
         try:
             engine = self._build(store)
             carrier, bridge = self._hand_off()
@@ -123,6 +133,7 @@ class Daemon:
                 beside = [
                     group.create_task(work, name=name)
                     for name, work in (
+                        ("ownership", keep(store, terms.silent_s)),
                         ("courier", courier.run()),
                         ("carrier", carrier.run(engine)),
                         ("watchdog", self._notifier.keep_alive(lambda: True)),
@@ -143,6 +154,10 @@ class Daemon:
                 await loop
                 for task in beside:
                     task.cancel()
+        except BaseExceptionGroup as group:
+            # links were cut, not unbound: nothing leaves any more
+            end_where_lost(group)
+            raise
         finally:
             self._tracing.close()
             await store.close()
@@ -199,8 +214,10 @@ class Daemon:
         from billing_bridge.store import SCHEMA as BRIDGE_SCHEMA  # noqa: PLC0415
 
         settings = load_bridge(self.settings.path)
-        connection = open_sqlite(settings.store, BRIDGE_SCHEMA, "bridge.store")
-        store = Store(connection, runner=self._runner)
+        terms = Terms("bridge.store", settings.take_over_s, self._take_over)
+        store = open_owned(
+            settings.store, BRIDGE_SCHEMA, self.clock, terms, runner=self._runner, locks=self._locks
+        )
         daemon = BridgeDaemon(settings, store, carrier, self.clock, self.ids)
 
         async def take() -> None:

@@ -20,7 +20,7 @@ from foundation.clock import SECOND_US, Clock
 from foundation.courier import Courier
 from foundation.ids import Ids
 from foundation.mailbox import BRIDGE, Outbox, Posted
-from foundation.store import Store, StoreFailed
+from foundation.store import Store, StoreFailed, StoreLost
 from smsd.gateway import Gateway
 from smsd.inbox import TAIL_US
 from smsd.links import BindLog
@@ -200,6 +200,8 @@ class Engine:
             self._inputs.extendleft(reversed(batch))
             await self._store_failed(error)
             return
+        except StoreLost:
+            raise
         except Exception:
             if not batch:
                 raise
@@ -225,6 +227,8 @@ class Engine:
                 plan = await self._until_stored(
                     lambda tx, item=item: self._gateway.handle(tx, [item], {}, self._opened)
                 )
+            except StoreLost:
+                raise
             except Exception as error:  # noqa: BLE001 - kept with the input, and logged
                 words = f"{type(error).__name__} at {_place(error)}"
                 log.error("input.refused", kind=type(item).__name__, fault=words)
@@ -266,6 +270,9 @@ class Engine:
     # effects
 
     def _apply(self, plan: Plan) -> None:
+        if plan.submits and not self._store.ours():
+            # paused between the commit and here: whoever took over has put these charges in doubt
+            raise StoreLost("another program has taken the store over")
         for link, frame, status in plan.responses:
             if not link.respond(frame, status):
                 self._answers_lost = True

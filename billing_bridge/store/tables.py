@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from foundation.mailbox import mailbox_tables
+from foundation.ownership import ownership_table
 
 metadata = MetaData()
 
@@ -289,3 +290,4 @@ refused_messages = Table(
 """Messages that could not be taken, whole, with the kind of error; the queue went on without them."""
 
 mailbox_tables(metadata)
+ownership_table(metadata)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import structlog
 
 from foundation.mailbox import Receiver
-from foundation.store import StoreFailed
+from foundation.store import StoreFailed, StoreLost
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +46,8 @@ class Delivery:
         while True:
             try:
                 return await self._receiver.on_acks(ids)
+            except StoreLost:
+                raise
             except Exception as error:  # noqa: BLE001 - whatever ails the receiver, nothing is acknowledged
                 self._tell("acks", len(ids), error)
             wait_s = await self._pause(wait_s)
@@ -53,6 +55,8 @@ class Delivery:
     async def _parcels(self, bodies: list[bytes]) -> set[str]:
         try:
             return set(await self._receiver.on_parcels(bodies))
+        except StoreLost:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever ails the receiver, nothing is acknowledged
             self._tell("parcels", len(bodies), error)
             return set()

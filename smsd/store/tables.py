@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 from foundation.mailbox import mailbox_tables
+from foundation.ownership import ownership_table
 
 metadata = MetaData()
 
@@ -200,3 +201,4 @@ set_aside = Table(
 )
 
 mailbox_tables(metadata)
+ownership_table(metadata)

@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim_time import Died, SimLoop
@@ -14,6 +15,27 @@ from foundation.store import Store
 
 if TYPE_CHECKING:
     from sim_world import World
+
+
+class SimLock:
+    """The lock beside a store, as a machine keeps it: gone with the process that held it."""
+
+    def __init__(self, held: dict[Path, SimLock], path: Path) -> None:
+        self._held = held
+        self._path = path
+
+    def take(self) -> bool:
+        return self._held.setdefault(self._path, self) is self
+
+    def seize(self) -> None:
+        self._held[self._path] = self
+
+    def renew(self) -> None:
+        self.take()
+
+    def release(self) -> None:
+        if self._held.get(self._path) is self:
+            del self._held[self._path]
 
 
 class Process:
@@ -39,6 +61,12 @@ class Process:
         self._birth = birth
         self._jobs: list[Any] = []
         self._stores: dict[int, Store] = {}
+        self._locks: list[SimLock] = []
+
+    def locks(self, path: Path) -> SimLock:
+        """The lock beside a store, for this life."""
+        self._locks.append(SimLock(self.world.locks, path))
+        return self._locks[-1]
 
     def start(self) -> None:
         """A new life."""
@@ -89,6 +117,9 @@ class Process:
         for job in self._jobs:
             self._fail(job)
         self._jobs = []
+        for lock in self._locks:
+            lock.release()
+        self._locks = []
         world.agenda.graves.append(self.loop)
         world.agenda.after(self.rebirth_s, self._reborn)
 

@@ -26,7 +26,7 @@ from sim_faults import FAULTS
 from sim_network import Network
 from sim_operator import MO_TAG, Mo, ModelOperator
 from sim_plot import Fault, Plot, Text, draw
-from sim_process import Process
+from sim_process import Process, SimLock
 from sim_settings import (
     SHORT_CODE,
     bridge_settings,
@@ -94,6 +94,7 @@ class World:
         self.broker = Broker(self.agenda, random.Random(f"broker {plot.seed}"), self.fired)
         self.clocks = {name: SimClock(self.agenda, plot.started_us) for name in ("gateway", "bridge", "true")}
         self.gateway_store = folder / "gateway.db"
+        self.locks: dict[Path, SimLock] = {}
         self.bridge_store = folder / "bridge.db"
         self.gateway_store.write_bytes(empty_gateway_store())
         self.bridge_store.write_bytes(first_bridge_store())
@@ -158,6 +159,7 @@ class World:
             connect=partial(self._connect, process),
             runner=process.runner,
             carrier=mine,
+            locks=process.locks,
         )
         tasks = [loop.create_task(self.daemon.run(), name="gateway")]
         if self.together:

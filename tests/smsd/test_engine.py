@@ -17,7 +17,7 @@ from foundation.contract import BridgeParcel, GatewayParcel, Message, Pay
 from foundation.courier import Courier, CourierSettings
 from foundation.ids import Ids
 from foundation.mailbox import Outbox, Posted
-from foundation.store import Store, StoreFailed, run_at_once
+from foundation.store import Store, StoreFailed, StoreLost, run_at_once
 from smsd.assembly import make_gateway, make_queues
 from smsd.engine import Engine, EngineLimits
 from smsd.metrics import Metrics
@@ -38,6 +38,28 @@ class FickleStore(Store):
             self.failures -= 1
             raise StoreFailed("the disk is full")
         return await super().run(unit)
+
+
+class Rival:
+    """An owner whose store is taken over between a commit and what follows from it."""
+
+    taken_over = False
+
+    def holds(self, connection: object) -> bool:
+        """In the transaction: as if the other came right after it."""
+        return True
+
+    def holds_now(self) -> bool:
+        return not self.taken_over
+
+    def words(self) -> str:
+        return "process 1 on elsewhere"
+
+    def give_back(self, connection: object) -> None:
+        """Nothing to give back."""
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 class Recorder:
@@ -475,3 +497,23 @@ async def test_a_connections_end_and_beginning_give_it_a_new_name(bench: Bench) 
 async def test_counts_reach_the_metrics(bench: Bench) -> None:
     await bench.deliver(mo("ORG1 BETAL 50", OLA))
     assert bench.metric('smsd_mo_total{command="Paying",operator="telco"}') == 1
+
+
+async def test_a_charge_committed_before_a_pause_is_not_sent_after_another_program_took_over(
+    bench: Bench,
+) -> None:
+    rival = Rival()
+    bench.store.owner = rival
+    bench.link.can_submit = False
+    wish = bench.play.charge()
+    await bench.parcel(wish)
+    assert bench.play.state(wish) == "intended"
+    rival.taken_over = True
+    bench.link.can_submit = True
+    bench.engine._wake.set()
+    await bench.settle()
+    assert bench.play.state(wish) == "sending"
+    assert bench.link.submitted == []
+    assert bench.running is not None
+    assert bench.running.done()
+    assert isinstance(bench.running.exception(), StoreLost)

@@ -113,6 +113,23 @@ class Program:
         self._wait()
         raise TrialError(f"{self.module} did not stop within {within_s:g} s; see {self.log}")
 
+    def ended(self, within_s: float = PATIENCE_S) -> int:
+        """Wait until it ends by itself; the exit status.
+
+        Raises:
+            TrialError: it does not.
+        """
+        found: list[int] = []
+
+        def over() -> bool:
+            status = self._poll()
+            if status is not None:
+                found.append(status)
+            return status is not None
+
+        until(over, f"{self.module} to end by itself", within_s=within_s)
+        return found[0]
+
     def end(self) -> None:
         """Make sure that it is gone, whatever happened."""
         if self.pid and self._poll() is None:

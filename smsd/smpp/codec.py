@@ -35,6 +35,7 @@ from smsd.smpp.layouts import (
     Writer,
     bind_reader,
     bind_resp_reader,
+    no_rest,
     read_replace_sm,
     read_submit_multi,
     read_submit_multi_resp,
@@ -46,7 +47,7 @@ from smsd.smpp.layouts import (
     write_submit_multi_resp,
     writer_of,
 )
-from smsd.smpp.short_messages import id_reader, sm_reader, write_sm
+from smsd.smpp.short_messages import id_reader, sm_reader, write_id, write_sm
 
 __all__ = [
     "BARE_RESPONSES",
@@ -69,13 +70,31 @@ LIMIT_OCTETS: Final = 65536
 _HEADER = Struct(">IIII")
 _read_header = _HEADER.unpack_from
 _pack_header = _HEADER.pack
+_Frame = p.Frame
 
 
 _BINDS: Final = (CommandId.BIND_RECEIVER, CommandId.BIND_TRANSMITTER, CommandId.BIND_TRANSCEIVER)
 _BIND_RESPS: Final = tuple(CommandId(kind | RESPONSE) for kind in _BINDS)
 
+_BODILESS: Final = {
+    command: layout for command, layout in LAYOUTS.items() if not layout.fields and not layout.tlvs
+}
+
+
+def _bare_reader(pdu: p.Pdu) -> Reader:
+    """Of a PDU that is its header alone: all of them are the same value."""
+
+    def read(octets: bytes, at: int, end: int) -> p.Pdu:
+        if at != end:
+            no_rest(at, end)
+        return pdu
+
+    return read
+
+
 _READERS: Final[dict[int, Reader]] = {
     **{int(command): reader_of(layout) for command, layout in LAYOUTS.items()},
+    **{int(command): _bare_reader(layout.cls()) for command, layout in _BODILESS.items()},
     **{int(kind): bind_reader(kind) for kind in _BINDS},
     **{int(kind): bind_resp_reader(kind) for kind in _BIND_RESPS},
     int(CommandId.SUBMIT_SM): sm_reader(p.SubmitSm),
@@ -109,28 +128,25 @@ def decode(octets: bytes, start: int = 0, end: int | None = None) -> p.Frame:
         raise UnrecoverablePduError(
             CommandStatus.ESME_RINVCMDLEN, 0, 0, f"a PDU of {size} octets; its header has {HEADER_OCTETS}"
         )
-    header = _read_header(octets, start)
-    length, command, _, sequence = header
+    length, command, status, sequence = _read_header(octets, start)
     if length != size:
         raise UnrecoverablePduError(
             CommandStatus.ESME_RINVCMDLEN, sequence, command, f"command_length is {length}, the PDU's {size}"
         )
-    return _decode_body(octets, start, end, header)
-
-
-def _decode_body(octets: bytes, start: int, end: int, header: tuple[int, ...]) -> p.Frame:
-    _, command, status, sequence = header
-    at = start + HEADER_OCTETS
-    if at == end and status and command in BARE_RESPONSES:
-        return p.Frame(sequence, status, BARE_RESPONSES[command])
+    if status and size == HEADER_OCTETS and command in BARE_RESPONSES:
+        return _Frame(sequence, status, BARE_RESPONSES[command])
     try:
-        return p.Frame(sequence, status, _READERS[command](octets, at, end))
-    except KeyError:
-        raise RecoverablePduError(
-            CommandStatus.ESME_RINVCMDID, sequence, command, f"command 0x{command:08X} is not known"
-        ) from None
-    except BodyError as fault:
-        raise RecoverablePduError(fault.status, sequence, command, fault.what) from None
+        return _Frame(sequence, status, _READERS[command](octets, start + HEADER_OCTETS, end))
+    except (KeyError, BodyError) as fault:
+        raise _body_fault(fault, sequence, command) from None
+
+
+def _body_fault(fault: Exception, sequence: int, command: int) -> RecoverablePduError:
+    if isinstance(fault, BodyError):
+        return RecoverablePduError(fault.status, sequence, command, fault.what)
+    return RecoverablePduError(
+        CommandStatus.ESME_RINVCMDID, sequence, command, f"command 0x{command:08X} is not known"
+    )
 
 
 def encode(pdu: p.Pdu, sequence: int, status: int = 0) -> bytes:
@@ -146,6 +162,15 @@ def encode(pdu: p.Pdu, sequence: int, status: int = 0) -> bytes:
     elif cls is p.DeliverSmResp:
         command = 0x80000005
         body = b"\0" if pdu == _DELIVER_SM_RESP else _WRITERS[command](pdu)
+    elif cls in _BODILESS_COMMANDS:
+        command = _BODILESS_COMMANDS[cls]
+        body = b""
+    elif cls is p.DeliverSm:
+        command = 0x00000005
+        body = write_sm(pdu)  # type: ignore[arg-type]
+    elif cls is p.SubmitSmResp and not status:
+        command = 0x80000004
+        body = write_id(pdu)  # type: ignore[arg-type]
     else:
         command = p.command_of(pdu)
         if status and command in _OMITTED and pdu == _OMITTED[command]:
@@ -162,6 +187,9 @@ def encode(pdu: p.Pdu, sequence: int, status: int = 0) -> bytes:
 
 _KINDS: Final = {p.Bind: _BINDS, p.BindResp: _BIND_RESPS}
 _DELIVER_SM_RESP = p.DeliverSmResp()
+_BODILESS_COMMANDS: Final[dict[type, int]] = {
+    layout.cls: int(command) for command, layout in _BODILESS.items()
+}
 
 _WRITERS: Final[dict[int, Writer]] = {
     **{int(command): writer_of(layout) for command, layout in LAYOUTS.items()},
@@ -223,20 +251,23 @@ class FrameReader:
                         yield self._die(fault)
                         return
                     break
-                header = _read_header(octets, at)
-                length = header[0]
+                length, command, status, sequence = _read_header(octets, at)
                 if length < HEADER_OCTETS or length > self._limit:
-                    yield self._die(_length_fault(length, self._limit, header[3], header[1]))
+                    yield self._die(_length_fault(length, self._limit, sequence, command))
                     return
                 if length > left:
                     self._need = length
                     break
-                start = at
+                body_at = at + HEADER_OCTETS
                 at += length
+                # the same as in `decode`, whose call would cost a tenth of the work
                 try:
-                    yield _decode_body(octets, start, at, header)
-                except RecoverablePduError as error:
-                    yield PduFault.of(error)
+                    if status and at == body_at and command in BARE_RESPONSES:
+                        yield _Frame(sequence, status, BARE_RESPONSES[command])
+                    else:
+                        yield _Frame(sequence, status, _READERS[command](octets, body_at, at))
+                except (KeyError, BodyError) as fault:
+                    yield PduFault.of(_body_fault(fault, sequence, command))
             self._have = left
             if left:
                 self._chunks.append(octets[at:])

@@ -35,6 +35,7 @@ _read_tlv_head = _TLV_HEAD.unpack_from
 _pack_tlv_head = _TLV_HEAD.pack
 _CHARS: Final = {octet: chr(octet) for octet in range(256)}
 _Tlv = p.Tlv
+_ID_FIELDS: Final = LAYOUTS[CommandId.SUBMIT_SM_RESP].fields
 
 
 def sm_reader(cls: type[p.SubmitSm] | type[p.DeliverSm]) -> Reader:
@@ -42,8 +43,12 @@ def sm_reader(cls: type[p.SubmitSm] | type[p.DeliverSm]) -> Reader:
 
     def read(octets: bytes, start: int, end: int) -> p.Pdu:
         try:
-            nul = octets.index(0, start, start + 6)
-            service_type = octets[start:nul].decode("latin-1") if nul != start else ""
+            # an octet looked at is cheaper than a search, and most messages leave these three empty
+            if octets[start]:
+                nul = octets.index(0, start, start + 6)
+                service_type = octets[start:nul].decode("latin-1")
+            else:
+                nul, service_type = start, ""
             at = nul + 3
             nul = octets.index(0, at, at + 21)
             source_addr = octets[at:nul].decode("latin-1")
@@ -55,12 +60,15 @@ def sm_reader(cls: type[p.SubmitSm] | type[p.DeliverSm]) -> Reader:
             dest_ton = octets[at - 2]
             dest_npi = octets[at - 1]
             first = nul + 1
-            at = nul + 4
-            nul = octets.index(0, at, at + 17)
-            schedule = octets[at:nul].decode("latin-1") if nul != at else ""
-            at = nul + 1
-            nul = octets.index(0, at, at + 17)
-            validity = octets[at:nul].decode("latin-1") if nul != at else ""
+            nul = at = nul + 4
+            schedule = validity = ""
+            if octets[at]:
+                nul = octets.index(0, at, at + 17)
+                schedule = octets[at:nul].decode("latin-1")
+            nul = at = nul + 1
+            if octets[at]:
+                nul = octets.index(0, at, at + 17)
+                validity = octets[at:nul].decode("latin-1")
             registered, replace, coding, default_id, length = _read_five(octets, nul + 1)
         except (ValueError, IndexError, struct_error):
             raise _sm_fault(octets, start, end) from None
@@ -120,18 +128,25 @@ def _sm_fault(octets: bytes, start: int, end: int) -> BodyError:
 
 
 def id_reader(cls: type[p.SubmitSmResp] | type[p.DeliverSmResp]) -> Reader:
-    careful = reader_of(Layout(cls, LAYOUTS[CommandId.SUBMIT_SM_RESP].fields, tlvs=True))
+    careful = reader_of(Layout(cls, _ID_FIELDS, tlvs=True))
     empty = cls()
 
     def read(octets: bytes, at: int, end: int) -> p.Pdu:
         last = end - 1
-        if last == at and octets[at] == 0:
-            return empty
-        if octets.find(0, at, end) == last and last - at < MESSAGE_ID_MAX:
-            return cls(octets[at:last].decode("latin-1"))
-        return careful(octets, at, end)
+        message_id = octets[at:last]
+        if 0 in message_id or len(message_id) >= MESSAGE_ID_MAX or last < at or octets[last]:
+            return careful(octets, at, end)
+        return cls(message_id.decode("latin-1")) if message_id else empty
 
     return read
+
+
+def write_id(pdu: p.SubmitSmResp | p.DeliverSmResp) -> bytes:
+    """The body of their responses."""
+    message_id = pdu.message_id
+    if pdu.tlvs or len(message_id) >= MESSAGE_ID_MAX or "\0" in message_id or not message_id.isascii():
+        return write_fields(pdu, _ID_FIELDS) + write_tlvs(pdu.tlvs)
+    return message_id.encode("ascii") + b"\0"
 
 
 def write_sm(pdu: p.SubmitSm | p.DeliverSm) -> bytes:

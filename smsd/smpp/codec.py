@@ -162,15 +162,15 @@ def encode(pdu: p.Pdu, sequence: int, status: int = 0) -> bytes:
     elif cls is p.DeliverSmResp:
         command = 0x80000005
         body = b"\0" if pdu == _DELIVER_SM_RESP else _WRITERS[command](pdu)
+    elif cls is p.SubmitSmResp and not status:
+        command = 0x80000004
+        body = write_id(pdu)  # type: ignore[arg-type]
     elif cls in _BODILESS_COMMANDS:
         command = _BODILESS_COMMANDS[cls]
         body = b""
     elif cls is p.DeliverSm:
         command = 0x00000005
         body = write_sm(pdu)  # type: ignore[arg-type]
-    elif cls is p.SubmitSmResp and not status:
-        command = 0x80000004
-        body = write_id(pdu)  # type: ignore[arg-type]
     else:
         command = p.command_of(pdu)
         if status and command in _OMITTED and pdu == _OMITTED[command]:

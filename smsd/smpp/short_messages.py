@@ -144,9 +144,12 @@ def id_reader(cls: type[p.SubmitSmResp] | type[p.DeliverSmResp]) -> Reader:
 def write_id(pdu: p.SubmitSmResp | p.DeliverSmResp) -> bytes:
     """The body of their responses."""
     message_id = pdu.message_id
-    if pdu.tlvs or len(message_id) >= MESSAGE_ID_MAX or "\0" in message_id or not message_id.isascii():
-        return write_fields(pdu, _ID_FIELDS) + write_tlvs(pdu.tlvs)
-    return message_id.encode("ascii") + b"\0"
+    if not pdu.tlvs and len(message_id) < MESSAGE_ID_MAX and "\0" not in message_id:
+        try:
+            return message_id.encode("latin-1") + b"\0"
+        except UnicodeEncodeError:
+            pass
+    return write_fields(pdu, _ID_FIELDS) + write_tlvs(pdu.tlvs)
 
 
 def write_sm(pdu: p.SubmitSm | p.DeliverSm) -> bytes:

@@ -7,7 +7,8 @@ the status to answer with; `FrameReader` never raises and yields `PduFault`s. No
 submit_sm, deliver_sm and their responses, which are nearly all of the traffic, have readers and writers
 of their own; the others go by the tables of `smsd.smpp.layouts`. A message_id has at most 64 characters
 (65 octets with its NUL). schedule_delivery_time and the like may be shorter than the 17 octets of §7.1.1.
-A response whose status is not zero may have no body at all (§4.4.2), whatever its command.
+A response whose status is not zero may have no body at all (§4.4.2), whatever its command. Up to three NULs
+behind a PDU's last parameter are passed over: they cannot be a TLV, and there are SMSCs that send them.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def _bare_reader(pdu: p.Pdu) -> Reader:
 
     def read(octets: bytes, at: int, end: int) -> p.Pdu:
         if at != end:
-            no_rest(at, end)
+            no_rest(octets, at, end)
         return pdu
 
     return read

@@ -25,6 +25,8 @@ ADDRESS_MAX: Final = 21
 TIME_MAX: Final = 17
 MESSAGE_ID_MAX: Final = 65
 DESTINATIONS_MAX: Final = 254
+PADDING_MAX: Final = 3
+"""NULs behind a PDU's last parameter that are passed over."""
 UNSUCCESS_MAX: Final = 255
 _SME, _LIST = 1, 2
 
@@ -185,11 +187,13 @@ def short_message_fault(length: int, left: int) -> BodyError:
 
 
 def read_tlvs(octets: bytes, at: int, end: int) -> tuple[p.Tlv, ...]:
-    """All TLVs up to the PDU's end, in order."""
+    """All TLVs up to the PDU's end, in order; a few NULs behind the last one count for nothing."""
     found = []
     while at < end:
         value_at = at + 4
         if value_at > end:
+            if _is_padding(octets, at, end):
+                break
             raise BodyError(CommandStatus.ESME_RINVOPTPARSTREAM, f"{end - at} octets are no TLV; 4 at least")
         tag, length = _tlv_head(octets, at)
         at = value_at + length
@@ -202,9 +206,15 @@ def read_tlvs(octets: bytes, at: int, end: int) -> tuple[p.Tlv, ...]:
     return tuple(found)
 
 
-def no_rest(at: int, end: int) -> None:
-    if at != end:
+def no_rest(octets: bytes, at: int, end: int) -> None:
+    """Nothing may be left, but for a few NULs."""
+    if at != end and not _is_padding(octets, at, end):
         raise BodyError(CommandStatus.ESME_RINVCMDLEN, f"{end - at} octets too many after the last parameter")
+
+
+def _is_padding(octets: bytes, at: int, end: int) -> bool:
+    """Some SMSCs close a PDU with a NUL, or fill it up; what is too short for a TLV cannot be one."""
+    return end - at <= PADDING_MAX and not any(octets[at:end])
 
 
 def write_fields(pdu: Any, fields: tuple[Field, ...]) -> bytes:
@@ -264,7 +274,7 @@ def reader_of(layout: Layout) -> Reader:
         if tlvs:
             values.append(read_tlvs(octets, at, end))
         else:
-            no_rest(at, end)
+            no_rest(octets, at, end)
         made: p.Pdu = cls(*values)
         return made
 
@@ -284,7 +294,7 @@ def writer_of(layout: Layout) -> Writer:
 def bind_reader(kind: CommandId) -> Reader:
     def read(octets: bytes, at: int, end: int) -> p.Pdu:
         values, at = read_fields(octets, at, end, _BIND)
-        no_rest(at, end)
+        no_rest(octets, at, end)
         return p.Bind(kind, *values)
 
     return read
@@ -309,7 +319,7 @@ def write_bind_resp(pdu: p.BindResp) -> bytes:
 def read_replace_sm(octets: bytes, at: int, end: int) -> p.Pdu:
     values, at = read_fields(octets, at, end, _REPLACE_FIELDS)
     message, at = read_short_message(octets, at, end)
-    no_rest(at, end)
+    no_rest(octets, at, end)
     values.append(message)
     return p.ReplaceSm(*values)
 

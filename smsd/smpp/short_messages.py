@@ -88,10 +88,8 @@ def sm_reader(cls: type[p.SubmitSm] | type[p.DeliverSm]) -> Reader:
                 tag, size = _read_tlv_head(octets, tlv_at)
                 tlv_at = value_at + size
                 found.append(_Tlv(tag, octets[value_at:tlv_at]))
-            if tlv_at != end:
-                # explains, raising
-                read_tlvs(octets, stop, end)
-            tlvs = tuple(found)
+            # where they do not end with the PDU it is padding, or wrong
+            tlvs = tuple(found) if tlv_at == end else read_tlvs(octets, stop, end)
         return cls(
             service_type,
             source_ton,

@@ -10,9 +10,11 @@ from struct import pack
 
 import pytest
 from fuzz_targets import COMMANDS, TARGETS, pdu_of
-from hostile_samples import CLOSES, PUBLISHED, REQUEST, deliver, seeds, tlv
+from hostile_pdus import CLOSES, REQUEST, deliver, tlv
+from hostile_samples import seeds
 from hypothesis import given
 from hypothesis import strategies as st
+from published_pdus import PUBLISHED
 
 from smsd.smpp import pdu as p
 from smsd.smpp.codec import FrameReader

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from hostile_samples import PUBLISHED, deliver, pdu_of
+from hostile_pdus import deliver, pdu_of
+from published_pdus import PUBLISHED
 from smpp_network import BIND, Network, SteppedClock, quick
 from smsc_kit import bound, premium, settings_of
 

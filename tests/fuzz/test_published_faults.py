@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hostile_samples import ANSWER, CLOSES, PUBLISHED, RECEIPTS, REQUEST, Published, deliver, pdu_of, resp
+from hostile_pdus import ANSWER, CLOSES, REQUEST, Published, deliver, pdu_of, resp
+from published_pdus import PUBLISHED
+from published_receipts import IDS, RECEIPTS
 
 from smsd.smpp import pdu as p
 from smsd.smpp.alphabet import Coding
 from smsd.smpp.codec import decode, encode
 from smsd.smpp.constants import CommandId, CommandStatus
-from smsd.smpp.events import Answered, BindRefused, Bound, Closed, Event, Faulted, Requested
-from smsd.smpp.receipt import read_receipt
+from smsd.smpp.events import Answered, BindRefused, BindRequested, Bound, Closed, Event, Faulted, Requested
+from smsd.smpp.receipt import IdForm, read_receipt, receipt_key, response_key
 from smsd.smpp.segments import PartOf, read_content, split
 from smsd.smpp.session import Role, Session, SessionSettings
 
@@ -140,6 +142,28 @@ def test_an_id_without_its_nul_keeps_its_last_character() -> None:
         assert receipt.message_id == "4711"
 
 
+@pytest.mark.parametrize(("source", "form", "response", "receipt"), IDS)
+def test_ids_that_others_did_not_know_again_are_known(
+    source: str, form: str, response: str, receipt: str
+) -> None:
+    assert response_key(response, IdForm(form)) == receipt_key(receipt, IdForm(form)), source
+
+
+@pytest.mark.parametrize("body", [b"691615750357727586\0", b"0\0", b"\0", b"\0\0\0"])
+def test_a_deliver_sm_resp_with_an_id_is_an_answer(body: bytes) -> None:
+    """jookies/jasmin issues 681 and 1124: an id where the specification wants none ended the connection."""
+    session = Session(Role.SMSC, SessionSettings(), 0.0)
+    (asked,) = hear(session, encode(p.Bind(CommandId.BIND_TRANSCEIVER, "smsd", "secret"), 1))
+    assert isinstance(asked, BindRequested)
+    session.respond(asked.frame, p.BindResp(CommandId.BIND_TRANSCEIVER_RESP, "SMSC"))
+    sequence = session.submit(p.DeliverSm(short_message=b"hei"), "mo", 0.2)
+    session.data_to_send()
+    octets = pdu_of(CommandId.DELIVER_SM_RESP, body, sequence=sequence)
+    (event,) = hear(session, octets)
+    assert isinstance(event, Answered)
+    assert (event.tag, event.frame.status) == ("mo", 0)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "part"),
     [
@@ -147,6 +171,10 @@ def test_an_id_without_its_nul_keeps_its_last_character() -> None:
         ("header-flagged-message-empty", "", None),
         ("element-longer-than-its-header", "hei", None),
         ("septets-that-grow", "£" * 254, None),
+        ("surrogates-in-ucs2", "Got test \U0001f618", None),
+        ("half-a-unit-of-ucs2", "hei\ufffd", None),
+        ("nul-after-the-message", "hei", None),
+        ("nuls-after-the-last-tlv", "hei", None),
     ],
 )
 def test_the_content_of_such_messages_is_what_can_be_had(name: str, text: str, part: PartOf | None) -> None:

@@ -4,6 +4,8 @@ says.
 
 from __future__ import annotations
 
+import hashlib
+
 import gsm0338
 import pytest
 from hypothesis import given
@@ -225,6 +227,28 @@ def test_every_table_has_128_places_and_keeps_digits_and_letters(language: Langu
     assert places[0x41:0x5B].isascii()
     assert places[0x61:0x7B].isascii()
     assert {septet: SINGLE_SHIFT[language][septet] for septet in EXTENSION} == dict(EXTENSION)
+
+
+@pytest.mark.parametrize(
+    ("language", "locking", "single"),
+    [
+        (Language.NONE, "06e3b0e082a12f9f", "4b5ada48804b8d78"),
+        (Language.TURKISH, "59b6785da8da3fde", "65cdf5a46950f81f"),
+        (Language.SPANISH, "06e3b0e082a12f9f", "95fb321d98903982"),
+        (Language.PORTUGUESE, "429ecce35b213973", "47b9fc95f4c72121"),
+    ],
+)
+def test_the_tables_are_those_that_were_held_against_a_second_source(
+    language: Language, locking: str, single: str
+) -> None:
+    """All 128 places of each equalled those of Android's GsmAlphabet, and still do while these sums hold."""
+    shifted = "".join(f"{septet:02x}{char}" for septet, char in sorted(SINGLE_SHIFT[language].items()))
+    assert _sum_of(LOCKING_SHIFT[language]) == locking
+    assert _sum_of(shifted) == single
+
+
+def _sum_of(table: str) -> str:
+    return hashlib.sha256(table.encode("utf-8")).hexdigest()[:16]
 
 
 def test_the_spanish_single_shift_table_is_the_strangers() -> None:

@@ -31,7 +31,20 @@ from smsd.smpp.udh import concat8, concat16, read_header
 
 GSM_CHARS = DEFAULT.replace("\x1b", "") + "".join(EXTENSION.values())
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
-CLUSTERS = [FAMILY, "🇳🇴", "👍🏽", "e\u0301", "å", "x", "각", "각", "\r\n", "🏴\U000e0067\U000e0062\U000e007f"]
+CLUSTERS = [
+    FAMILY,
+    "🇳🇴",
+    "👍🏽",
+    "e\u0301",
+    "å",
+    "x",
+    "각",
+    "각",
+    "\r\n",
+    "กำ",
+    "क्ष",
+    "🏴\U000e0067\U000e0062\U000e007f",
+]
 
 defaults = st.sampled_from([Coding.GSM7, Coding.LATIN1, Coding.LATIN9])
 methods = st.sampled_from(Method)

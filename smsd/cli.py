@@ -8,65 +8,36 @@ import random
 import sqlite3
 import subprocess
 import sys
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from foundation.clock import OSLO, SystemClock, oslo, to_us
-from foundation.contract import Outcome
+from foundation.clock import SystemClock
 from foundation.ids import Ids
-from foundation.numbers import NotANumber, from_person
 from foundation.ownership import EXIT_LOST, exit_status
 from foundation.settings import ConfigurationError
-from foundation.store import StoreLost, StoreRefused, open_sqlite
-from smsd.settings import Settings, load
+from foundation.store import StoreLost, StoreRefused
+from smsd.cli_charges import charges_app
+from smsd.cli_words import DEFAULT, Config, Json, Org, Page, PageSize
+from smsd.cli_words import fail as _fail
+from smsd.cli_words import moment as _moment
+from smsd.cli_words import number as _number
+from smsd.cli_words import open_store as _store
+from smsd.cli_words import page_rows as _rows
+from smsd.cli_words import read_settings as _settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
-charges_app = typer.Typer(add_completion=False, help="Charges and what became of them.")
 app.add_typer(charges_app, name="charges")
 operators_app = typer.Typer(add_completion=False, no_args_is_help=True, help="Operators and their SMSCs.")
 app.add_typer(operators_app, name="operators")
 
-Config = Annotated[Path, typer.Option("--config", "-c", help="The gateway's TOML file.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Page = Annotated[int, typer.Option(min=1, help="Which page, counted from 1.")]
-PageSize = Annotated[
-    int, typer.Option(min=0, max=10_000, help="Rows to a page; 0: limits.page_size, or all with --json.")
-]
-Org = Annotated[str, typer.Option("--org", help="Only this organisation's codeword.")]
 TakeOver = Annotated[
     bool,
     typer.Option("--take-over", help="Take the store from a process that hangs and cannot be ended."),
 ]
-DEFAULT = Path("config/smsd.toml")
-_ORE_PER_KR = 100
-_ALL = 2**31
-
-
-def _fail(words: str, status: int = 2) -> NoReturn:
-    typer.echo(words, err=True)
-    raise typer.Exit(status)
-
-
-def _settings(path: Path) -> Settings:
-    try:
-        return load(path)
-    except ConfigurationError as error:
-        _fail(str(error))
-
-
-def _store(settings: Settings) -> sqlite3.Connection:
-    from smsd.store import SCHEMA  # noqa: PLC0415 - tables are not needed to read a configuration
-
-    try:
-        return open_sqlite(settings.store.url, SCHEMA)
-    except StoreRefused as error:
-        _fail(str(error))
 
 
 @app.command()
@@ -211,96 +182,6 @@ def probe(
         raise typer.Exit(1)
 
 
-@charges_app.callback(invoke_without_command=True)
-def charges(
-    context: typer.Context,
-    config: Config = DEFAULT,
-    state: Annotated[str, typer.Option(help="Only charges in this state, such as in_doubt.")] = "",
-    org: Org = "",
-    page: Page = 1,
-    page_size: PageSize = 0,
-    json: Json = False,
-) -> None:
-    """List charges, newest first."""
-    from smsd.charging import worklist  # noqa: PLC0415
-    from smsd.charging.states import ChargeState  # noqa: PLC0415
-
-    if context.invoked_subcommand is not None:
-        return
-    if state and state not in set(ChargeState):
-        _fail(f"--state: {state!r} is no state of a charge; give one of {', '.join(ChargeState)}")
-    settings = _settings(config)
-    rows = _rows(page_size, settings, json=json)
-    found = worklist.listed(_store(settings), state=state, org=org.upper(), page=page, page_size=rows)
-    if json:
-        for charge in found:
-            typer.echo(msgspec.json.encode(charge).decode())
-        return
-    table = Table(box=None)
-    # what a next command needs is never cut
-    table.add_column("charge", no_wrap=True, min_width=36)
-    for heading in ("since", "organisation", "number", "kr", "state", "reason"):
-        table.add_column(heading, overflow="fold")
-    for charge in found:
-        mark = " (contradicted)" if charge.contradicted else ""
-        table.add_row(
-            charge.id,
-            oslo(charge.created_us).strftime("%Y-%m-%d %H:%M:%S"),
-            charge.org,
-            charge.number,
-            str(charge.amount_ore // _ORE_PER_KR),
-            charge.state + mark,
-            charge.reason,
-        )
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
-
-
-@charges_app.command()
-def show(charge: str, config: Config = DEFAULT) -> None:
-    """All evidence of one charge, in the order it came."""
-    from smsd.charging import worklist  # noqa: PLC0415
-
-    found = worklist.events(_store(_settings(config)), charge)
-    if not found:
-        _fail(f"there is no charge {charge}; `smsd charges` lists them")
-    for event in found:
-        at = oslo(event.at_us).strftime("%Y-%m-%d %H:%M:%S.%f")
-        typer.echo(f"{at}  {event.evidence}  {event.before} → {event.after}  {event.detail}")
-
-
-@charges_app.command()
-def resolve(
-    charge: str,
-    outcome: Annotated[str, typer.Argument(help="charged or not_charged")],
-    why: Annotated[str, typer.Option(help="The reason, kept with the charge.")],
-    who: Annotated[str, typer.Option(help="Who says so; default: who runs this.")] = "",
-    config: Config = DEFAULT,
-) -> None:
-    """Say what became of a charge that the operator left open."""
-    from smsd.charging import worklist  # noqa: PLC0415
-
-    if outcome not in (Outcome.CHARGED, Outcome.NOT_CHARGED):
-        _fail(f"outcome: {outcome!r} cannot be said by hand; give charged or not_charged")
-    if not why.strip():
-        _fail("--why: it is empty; say how it is known, for whoever audits the charge")
-    settings = _settings(config)
-    clock = SystemClock()
-    try:
-        state = worklist.resolve(
-            _store(settings),
-            charge=charge,
-            outcome=Outcome(outcome),
-            who=who or getpass.getuser(),
-            why=why,
-            gateway=settings.handoff.name,
-            clock=clock,
-            ids=Ids(clock, random.SystemRandom().getrandbits),
-        )
-    except worklist.CannotResolve as error:
-        _fail(str(error))
-    typer.echo(f"{charge} is {state}")
-
-
 @charges_app.command()
 def reconcile(
     file: Annotated[Path, typer.Argument(metavar="REPORT.csv", help="The operator's billing report.")],
@@ -373,30 +254,6 @@ def reconcile(
     if apply:
         for words in reconciliation_text.done(totals, lines):
             typer.echo(words)
-
-
-def _rows(asked: int, settings: Settings, *, json: bool) -> int:
-    """Rows to a page: as asked, else for programs all of them and for people what the settings say."""
-    return asked or (_ALL if json else settings.limits.page_size)
-
-
-def _number(text: str, option: str = "--number") -> str:
-    if not text:
-        return ""
-    try:
-        return from_person(text)
-    except NotANumber as error:
-        _fail(f"{option}: {error}")
-
-
-def _moment(text: str, option: str = "--since") -> int:
-    if not text:
-        return 0
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
-        _fail(f"{option}: {text!r} is no date or time; write 2026-01-31 or 2026-01-31T18:00")
-    return to_us(given if given.tzinfo else given.replace(tzinfo=OSLO))
 
 
 def main() -> None:

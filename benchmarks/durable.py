@@ -71,7 +71,7 @@ async def sending(count: int, answer_s: float, a_parcel: int, profile: cProfile.
             commits = running.turns
             peer, watch = smsc.cpu_s(), Stopwatch()
             with profile or nullcontext():
-                await running.bridge.ask(bodies, a_parcel, ahead=AHEAD)
+                await running.bridge.ask(bodies, count, ahead=AHEAD)
             figures = {
                 "a_second": round(count / watch.wall_s),
                 "cpu_s_per_1000": round(watch.cpu_s / count * 1000, 4),

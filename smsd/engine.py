@@ -20,11 +20,12 @@ from foundation.clock import SECOND_US, Clock
 from foundation.courier import Courier
 from foundation.ids import Ids
 from foundation.mailbox import BRIDGE, Outbox, Posted
-from foundation.store import Store, StoreFailed, StoreLost
+from foundation.store import Store, StoreFailed, StoreLost, Tx
 from smsd.gateway import Gateway
 from smsd.inbox import TAIL_US
 from smsd.links import BindLog
 from smsd.metrics import Metrics
+from smsd.pump import Pump
 from smsd.queues import OperatorQueue
 from smsd.smpp.link import Answer, AnswerKind, Link, LinkState
 from smsd.smpp.pdu import Frame
@@ -71,6 +72,7 @@ class Engine:
         self.limits = limits
         self._courier: Courier | None = None
         self._links: dict[str, list[Link]] = {name: [] for name in queues}
+        self._pump = Pump(queues, self._links, clock)
         self._operator_of: dict[Link, str] = {}
         self._connections: dict[Link, str] = {}
         self._opened: dict[str, int] = {}
@@ -142,6 +144,8 @@ class Engine:
     def on_answers(self, link: Link, answers: list[Answer]) -> None:
         del link
         self._inputs.extend([Answered(answer) for answer in answers])
+        self._pump.answered(answers)
+        self._send_ready()
         self._wake.set()
 
     async def on_parcels(self, bodies: list[bytes]) -> list[str]:
@@ -167,6 +171,7 @@ class Engine:
             self._courier.committed(posted)
         self._schedule_tick()
         while not (self._ending and not self._inputs):
+            self._send_ready()
             if not self._inputs and not self._can_send():
                 self._wake.clear()
                 self._wait_for_permit()
@@ -192,17 +197,18 @@ class Engine:
 
     async def _turn(self) -> None:
         batch = [self._inputs.popleft() for _ in range(min(len(self._inputs), self.limits.batch))]
-        rooms = self._rooms()
         started = self._clock.monotonic()
         try:
-            plan = await self._store.run(lambda tx: self._gateway.handle(tx, batch, rooms, self._opened))
+            plan = await self._store.run(lambda tx: self._decide(tx, batch))
         except StoreFailed as error:
+            self._pump.go_on()
             self._inputs.extendleft(reversed(batch))
             await self._store_failed(error)
             return
         except StoreLost:
             raise
         except Exception:
+            self._pump.go_on()
             if not batch:
                 raise
             await self._one_by_one(batch)
@@ -211,11 +217,26 @@ class Engine:
         self._metrics.batch.observe(len(batch))
         self._metrics.commit.observe(self._clock.monotonic() - started)
         self._apply(plan)
+        self._pump.taken_up(batch)
+        self._pump.go_on()
+        self._send_ready()
         await self._read_back()
         if any(isinstance(item, Tick) for item in batch):
             for queue in self._queues.values():
                 queue.retry_held()
             await self._look_for_parcels()
+
+    def _decide(self, tx: Tx, batch: list[Input], *, send: bool = True) -> Plan:
+        # read here, not sooner: until the transaction begins, the pump may fill what room there is
+        rooms = self._rooms() if send else {}
+        plan = self._gateway.handle(tx, batch, rooms, self._opened, self._pump.names())
+        self._pump.keep_off(plan)
+        return plan
+
+    def _send_ready(self) -> None:
+        """Send what needs no transaction, unless too much that was sent is not written down yet."""
+        if self._sending and self.healthy and len(self._inputs) <= self.limits.batch:
+            self._pump.send(self._submit)
 
     async def _one_by_one(self, batch: list[Input]) -> None:
         """One input of the batch cannot be handled: find it, set it aside, do the others.
@@ -225,7 +246,7 @@ class Engine:
         for item in batch:
             try:
                 plan = await self._until_stored(
-                    lambda tx, item=item: self._gateway.handle(tx, [item], {}, self._opened)
+                    lambda tx, item=item: self._decide(tx, [item], send=False)
                 )
             except StoreLost:
                 raise
@@ -236,6 +257,8 @@ class Engine:
                     lambda tx, item=item, words=words: self._gateway.set_aside(tx, item, words)
                 )
             self._apply(plan)
+            self._pump.taken_up([item])
+            self._pump.go_on()
 
     async def _until_stored(self, unit: Callable[..., Any]) -> Any:
         while True:
@@ -286,8 +309,7 @@ class Engine:
             outgoing.over = True
         self._move(plan)
         for link, piece in plan.submits:
-            if not link.submit(piece.pdu, piece):
-                self._inputs.append(Answered(Answer(piece, AnswerKind.NEVER_WRITTEN, 0, "", ())))
+            self._submit(link, piece)
         if plan.posted:
             if self._courier is not None:
                 self._courier.committed(plan.posted)
@@ -300,6 +322,12 @@ class Engine:
             self._reading = True
             for link in self._operator_of:
                 link.resume_reading()
+
+    def _submit(self, link: Link, piece: Piece) -> None:
+        if not link.submit(piece.pdu, piece):
+            answer = Answer(piece, AnswerKind.NEVER_WRITTEN, 0, "", ())
+            self._inputs.append(Answered(answer))
+            self._pump.answered((answer,))
 
     def _move(self, plan: Plan) -> None:
         """Make the queues what the committed plan says."""

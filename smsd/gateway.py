@@ -6,7 +6,7 @@ again from the start where the commit failed. It touches no socket and no clock 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -31,7 +31,7 @@ from smsd.inbox import Inbox
 from smsd.operator_desk import OperatorDesk, Same
 from smsd.operators import OperatorProfile
 from smsd.outbox import REPLY_EXPIRY_US, Sender
-from smsd.queues import Lane, OperatorQueue
+from smsd.queues import Lane, OperatorQueue, is_plain
 from smsd.replies import Replies
 from smsd.smpp.link import Link
 from smsd.store import statements as sql
@@ -90,11 +90,12 @@ class Gateway:
         inputs: Sequence[Input],
         rooms: Mapping[str, list[tuple[Link, int]]],
         opened: Mapping[str, int],
+        pumped: Container[str] = (),
     ) -> Plan:
         """Decide on all inputs, then send what there is room for.
 
         `rooms`: by operator, its links and how many submit_sm each may take now. `opened`: when each
-        connection was bound, UTC µs.
+        connection was bound, UTC µs. `pumped`: operators whose plain queues empty without a transaction.
         """
         plan = Plan(self._clock.now_us())
         plan.live = opened
@@ -115,6 +116,8 @@ class Gateway:
         self._write(tx, plan)
         for operator, links in rooms.items():
             fresh = [piece for piece in plan.enqueued if piece.outgoing.operator == operator]
+            if operator in pumped and all(map(is_plain, fresh)):
+                continue
             self._sender.dispatch(tx, plan, self._queues[operator], fresh, links)
         self._finish(tx, plan)
         return plan

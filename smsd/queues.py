@@ -48,15 +48,24 @@ def stream_of(outgoing: Outgoing) -> Stream:
     return (outgoing.lane, outgoing.org, outgoing.bind)
 
 
-class _LaneQueue:
-    """One lane: its streams in the order of their turns. `behind`: the store has more after `last_read`."""
+def is_plain(piece: Piece) -> bool:
+    """Whether nothing need be written before it leaves, and any link will do."""
+    outgoing = piece.outgoing
+    return not (outgoing.charge or outgoing.bind)
 
-    __slots__ = ("behind", "count", "last_read", "streams")
+
+class _LaneQueue:
+    """One lane: its streams in the order of their turns. `behind`: the store has more after `last_read`;
+    `special`: how many in it are not plain.
+    """
+
+    __slots__ = ("behind", "count", "last_read", "special", "streams")
 
     def __init__(self) -> None:
         self.behind = False
         self.last_read = ""
         self.count = 0
+        self.special = 0
         self.streams: dict[Stream, deque[Piece]] = {}
 
     def append(self, piece: Piece) -> None:
@@ -67,6 +76,7 @@ class _LaneQueue:
             pieces = self.streams[stream] = deque()
         pieces.append(piece)
         self.count += 1
+        self.special += not is_plain(piece)
 
     def prepend(self, piece: Piece) -> None:
         """At the head of its stream, whose turn is next."""
@@ -75,15 +85,39 @@ class _LaneQueue:
         pieces.appendleft(piece)
         self.streams = {stream: pieces, **self.streams}
         self.count += 1
+        self.special += not is_plain(piece)
 
     def take(self, stream: Stream, number: int) -> None:
         """Drop so many from a stream's head; its next turn comes after all others'."""
         pieces = self.streams.pop(stream)
         for _ in range(number):
-            pieces.popleft()
+            self.special -= not is_plain(pieces.popleft())
         self.count -= number
         if pieces:
             self.streams[stream] = pieces
+
+    def take_plain(self, most: int, at_us: int) -> tuple[list[Piece], bool]:
+        """At most so many from the heads, one of every stream in turn, and whether an expired one was met."""
+        found: list[Piece] = []
+        while self.streams and len(found) < most:
+            stream, pieces = next(iter(self.streams.items()))
+            # alone in its lane, a stream has every turn
+            turns = most - len(found) if len(self.streams) == 1 else 1
+            while pieces and turns:
+                outgoing = pieces[0].outgoing
+                if outgoing.over:
+                    pieces.popleft()
+                    self.count -= 1
+                    continue
+                if outgoing.expires_us <= at_us:
+                    return found, True
+                found.append(pieces.popleft())
+                self.count -= 1
+                turns -= 1
+            del self.streams[stream]
+            if pieces:
+                self.streams[stream] = pieces
+        return found, False
 
 
 class OperatorQueue:
@@ -108,6 +142,7 @@ class OperatorQueue:
         """How many submit_sm the account's rate allowed when it was last asked; None: no bound."""
         self._lanes = tuple(_LaneQueue() for _ in Lane)
         self._stalled_until = 0.0
+        self._spoiled = False
 
     def use(self, *, limit: int, rate: float, pause_s: float, recover_s: float) -> None:
         """Take new settings; see `Pace.use`."""
@@ -120,6 +155,28 @@ class OperatorQueue:
     def in_lane(self, lane: Lane) -> int:
         """submit_sm of a lane that are in memory."""
         return self._lanes[lane].count
+
+    # what needs no transaction
+
+    @property
+    def plain(self) -> bool:
+        """Whether all that is in memory is free, may go by any link and has not expired, as far as is known,
+        and no organisation's rate is bounded.
+        """
+        return not (self._spoiled or self.rates.limited or any(lane.special for lane in self._lanes))
+
+    def take_plain(self, most: int, at_us: int) -> list[Piece]:
+        """Take at most so many from the heads of a queue that is plain, in the order of a dispatch.
+
+        Where one has expired (`at_us`, UTC), the queue is plain no longer until a transaction saw to it.
+        """
+        found: list[Piece] = []
+        for lane in self._lanes:
+            if len(found) == most or self._spoiled:
+                break
+            pieces, self._spoiled = lane.take_plain(most - len(found), at_us)
+            found += pieces
+        return found
 
     # what a transaction reads
 
@@ -153,6 +210,7 @@ class OperatorQueue:
 
         Where the store holds older ones of a lane that are not in memory, its new ones wait there too.
         """
+        self._spoiled = False
         if enqueued and not retaken and self._passes(len(enqueued), taken):
             self.pace.spend(spent)
             return

@@ -103,10 +103,11 @@ class Bridge:
             )
         return bodies
 
-    async def ask(self, bodies: list[bytes], a_parcel: int, *, ahead: int) -> None:
-        """Hand parcels over; returns when all that they ask for is accepted."""
+    async def ask(self, bodies: list[bytes], count: int, *, ahead: int) -> None:
+        """Hand parcels over; returns when all `count` texts that they ask for are accepted."""
         assert self._receiver is not None
         before, asked, at = self.accepted, 0, 0
+        a_parcel = -(-count // len(bodies))
         while at < len(bodies):
             flight: list[bytes] = []
             octets = 0
@@ -124,7 +125,7 @@ class Bridge:
                 await self._receiver.on_parcels(flight)
             else:
                 await self._something()
-        while self.accepted - before < len(bodies) * a_parcel:
+        while self.accepted - before < count:
             await self._something()
 
     async def _something(self) -> None:

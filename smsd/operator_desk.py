@@ -56,7 +56,7 @@ class OperatorDesk:
         if not isinstance(pdu, DeliverSm | DataSm):
             return
         profile = self._profiles[item.operator]
-        receipt = read_receipt(pdu, profile.coding)
+        receipt = read_receipt(pdu, profile.coding, id_in_text=profile.id_in_text)
         if receipt is not None:
             number, short_code = self._ends(pdu)
             reading = profile.read(receipt)

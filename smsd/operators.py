@@ -65,6 +65,7 @@ class OperatorProfile:
         self.coding = Coding(settings.data_coding_default)
         self.method = Method(settings.segments_by)
         self.ids = IdForm(settings.message_id)
+        self.id_in_text = settings.receipt_id == "text"
         self.echoed = frozenset(settings.echo_tlvs)
         self.charges = settings.can_charge
         self.same_bind = settings.reply_on_same_bind
@@ -169,12 +170,19 @@ class OperatorProfile:
         """What a receipt says: the state decides, the table gives the reason.
 
         A table's row may be told apart by state (`"DELIVRD:230"`); a bare code never turns a delivered
-        message into a failure (DOMAIN section 3).
+        message into a failure (DOMAIN section 3). A state word of the operator's own means what its row says,
+        and nothing without one.
         """
         state, stat = receipt.state, str(receipt.state.name)
         outcome = self._outcome(receipt)
+        own = self._special(receipt) if receipt.own_word else None
         evidence, reason = Evidence.RECEIPT_PENDING, Reason.NONE
-        if state is State.DELIVERED:
+        fate = _FATES.get(state, MessageFate.ACCEPTED) if receipt.final else MessageFate.ACCEPTED
+        if own == "charged":
+            evidence, fate = Evidence.RECEIPT_CHARGED, MessageFate.DELIVERED
+        elif own not in (None, "pending", "unknown"):
+            evidence, reason = Evidence.RECEIPT_NOT_CHARGED, Reason(own)
+        elif state is State.DELIVERED:
             evidence = Evidence.RECEIPT_CHARGED
             special = self._special(receipt)
             if special in ("pending", "unknown"):
@@ -202,7 +210,7 @@ class OperatorProfile:
         return ReceiptReading(
             key=receipt_key(receipt.message_id, self.ids),
             evidence=evidence,
-            fate=_FATES.get(state, MessageFate.ACCEPTED) if receipt.final else MessageFate.ACCEPTED,
+            fate=fate,
             reason=reason,
             stat=stat,
             detail=f"id:{receipt.message_id} {detail}",

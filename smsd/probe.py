@@ -306,7 +306,8 @@ class _Probe:
         message, pdu = self._message, frame.pdu
         if message is None or not isinstance(pdu, p.DeliverSm | p.DataSm):
             return False
-        receipt = read_receipt(pdu, Coding(self.operator.data_coding_default))
+        in_text = self.operator.receipt_id == "text"
+        receipt = read_receipt(pdu, Coding(self.operator.data_coding_default), id_in_text=in_text)
         if receipt is None or not receipt.message_id or not message.message_id:
             return False
         if not same_number(receipt.message_id, message.message_id):

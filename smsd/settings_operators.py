@@ -124,8 +124,11 @@ class Operator(Table):
     """What data_coding 0 means on this route."""
     segments_by: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
     """How a long text travels."""
-    message_id: Literal["opaque", "resp-hex", "receipt-hex"] = "opaque"
-    """How a receipt's id relates to the response's: the same text, or one of the two hexadecimal."""
+    message_id: Literal["opaque", "resp-hex", "receipt-hex", "decimal", "hex"] = "opaque"
+    """How a receipt's id relates to the response's: the same text, one of the two hexadecimal, or both one
+    number whose leading zeros or letter case differ."""
+    receipt_id: Literal["tlv", "text"] = "tlv"
+    """Which id of a receipt is meant where receipted_message_id and the text spell it differently."""
     source_ton: Annotated[int, Field(ge=0, le=7)] = 3
     """Type of number of the short code as sender: 0, 1 or 3 by operator."""
     source_npi: Annotated[int, Field(ge=0, le=18)] = 0

@@ -55,7 +55,7 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     `stat` is the state's word as written, `err` as written (3 or 4 characters, not always digits),
     `network_error` the TLV's octets, the dates the SMSC's digits, `text` the whole body. `final` is whether
     nothing more can follow; `contradiction` tells where TLVs and text disagree on id or outcome (the TLVs
-    were believed).
+    were believed). `own_word`: the state is UNKNOWN because `stat` is a word of the operator's own.
     """
 
     message_id: str
@@ -69,6 +69,7 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     stat: str = ""
     echo: str = ""
     contradiction: str = ""
+    own_word: bool = False
 
     @property
     def network_code(self) -> str:
@@ -83,8 +84,10 @@ def is_receipt(esm_class: int) -> bool:
     return esm_class & _MESSAGE_TYPE in _RECEIPT_TYPES
 
 
-def read_receipt(pdu: DeliverSm | DataSm, default: Coding) -> Receipt | None:
+def read_receipt(pdu: DeliverSm | DataSm, default: Coding, *, id_in_text: bool = False) -> Receipt | None:
     """The receipt the PDU carries, or None where it is an MO.
+
+    `id_in_text`: the text's id goes before receipted_message_id's.
 
     A receipt is marked in esm_class; unmarked, it is one only where both the receipted_message_id and
     message_state TLVs are there, which no telephone can send — never by its text, which anyone can. A marked
@@ -98,7 +101,8 @@ def read_receipt(pdu: DeliverSm | DataSm, default: Coding) -> Receipt | None:
     content = read_content(pdu, default)
     body = body_of(content.payload, content.coding)
     told = read_text(body) if body else ReceiptText()
-    message_id = _id_of(tlv_id) or told.message_id
+    first, second = _id_of(tlv_id), told.message_id
+    message_id = (second or first) if id_in_text else (first or second)
     named = _state_of(tlv_state)
     state = next((known for known in (named, told.state) if known is not None), State.UNKNOWN)
     return Receipt(
@@ -112,7 +116,8 @@ def read_receipt(pdu: DeliverSm | DataSm, default: Coding) -> Receipt | None:
         text=body,
         stat=told.stat,
         echo=told.text,
-        contradiction=_contradiction(message_id, told, named) if pdu.tlvs else "",
+        contradiction=_contradiction(first, told, named) if pdu.tlvs else "",
+        own_word=named is None and told.state is None and told.stat != "" and not told.will_retry,
     )
 
 
@@ -131,10 +136,10 @@ def _state_of(value: bytes | None) -> State | None:
     return State(number) if value and number <= State.SKIPPED else None
 
 
-def _contradiction(message_id: str, told: ReceiptText, named: State | None) -> str:
+def _contradiction(tlv_id: str, told: ReceiptText, named: State | None) -> str:
     said: list[str] = []
-    if told.message_id not in ("", message_id) and not same_number(message_id, told.message_id):
-        said.append(f"receipted_message_id says {message_id}, the text says id {told.message_id}")
+    if tlv_id and told.message_id not in ("", tlv_id) and not same_number(tlv_id, told.message_id):
+        said.append(f"receipted_message_id says {tlv_id}, the text says id {told.message_id}")
     if named is not None and told.state is not None and _outcome(named) != _outcome(told.state):
         said.append(f"message_state says {named.name}, the text says {told.stat}")
     return "; ".join(said)

@@ -206,7 +206,8 @@ def _word(value: str) -> str:
 
 # --- values between commas ----------------------------------------------------------------------------------
 
-_ERROR: Final = re.compile(r"[0-9A-Za-z]{1,4}")
+# of more than four characters only with a digit, or the first word of a text would be taken for one
+_ERROR: Final = re.compile(r"[0-9A-Za-z]{1,4}|(?=[A-Za-z]*[0-9])[0-9A-Za-z]{5,8}")
 
 
 def _from_values(body: str) -> ReceiptText:

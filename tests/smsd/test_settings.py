@@ -303,8 +303,8 @@ class TestAcrossTables:
             ),
             (
                 'message_id = "opaque"',
-                'message_id = "hex"',
-                'operators[telco].message_id: "hex" is not known here; one of ',
+                'message_id = "hexadecimal"',
+                'operators[telco].message_id: "hexadecimal" is not known here',
             ),
             (
                 'bind = "transceiver"',

@@ -79,7 +79,7 @@ def _from_billing_identification(pdu: Submission, settings: PriceSettings) -> by
 
 def _from_user_message_reference(pdu: Submission, settings: PriceSettings) -> bytes:
     raw = find(pdu.tlvs, Tag.USER_MESSAGE_REFERENCE) or b""
-    return raw if settings.type is PriceType.INT else str(int.from_bytes(raw, "big")).encode()
+    return raw if settings.type is PriceType.INT or not raw else str(int.from_bytes(raw, "big")).encode()
 
 
 def _from_source_addr(pdu: Submission, settings: PriceSettings) -> bytes:

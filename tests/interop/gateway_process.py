@@ -23,14 +23,14 @@ def die_with_parent() -> None:
 
 
 class Gateway:
-    """`config/smsd.toml` with the example people and invoices, and its operator on this port.
+    """`config/smsd.toml`, or another, with the example people and invoices, and its operator on this port.
 
     `more` are further settings as environment variables. `async with` starts it and ends it by its id.
     """
 
-    def __init__(self, folder: Path, smpp_port: int, **more: str) -> None:
+    def __init__(self, folder: Path, smpp_port: int, config: Path | None = None, **more: str) -> None:
         self.log = folder / "smsd.log"
-        self._config = ROOT / "config" / "smsd.toml"
+        self._config = config or ROOT / "config" / "smsd.toml"
         self._stage = Stage(
             self._config, folder / "var", smpp_port, control=0, metrics=free_port(), web=free_port()
         )

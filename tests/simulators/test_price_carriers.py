@@ -35,6 +35,12 @@ def tlv(tag: int, value: bytes) -> tuple[Tlv, ...]:
         ({"carrier": "billing_identification"}, {"tlvs": tlv(Tag.BILLING_IDENTIFICATION, b"\x805000")}, 5000),
         ({"carrier": "billing_identification"}, {"tlvs": tlv(Tag.BILLING_IDENTIFICATION, b"5000")}, 5000),
         ({"carrier": "user_message_reference"}, {"tlvs": tlv(Tag.USER_MESSAGE_REFERENCE, b"\x13\x88")}, 5000),
+        (
+            {"carrier": "user_message_reference", "codes": {"7050": 5000}},
+            {"tlvs": tlv(0x0204, b"\x1b\x8a")},
+            5000,
+        ),
+        ({"carrier": "user_message_reference", "codes": {"7050": 5000}}, {}, 0),
         ({"carrier": "source_addr", "short_codes": ["2030"]}, {"source_addr": "20305000"}, 5000),
         ({"carrier": "source_addr", "short_codes": ["2030"]}, {"source_addr": "2030"}, 0),
         ({"carrier": "service_type", "codes": {"3115": 5000}}, {"service_type": "3115"}, 5000),

@@ -6,6 +6,7 @@ import ipaddress
 import re
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -124,6 +125,10 @@ class TlsSettings(Table):
         Raises:
             OSError, ssl.SSLError: a file is not what its key says.
         """
+        for file in (self.ca_file, self.cert_file, self.key_file):
+            if file:
+                # ssl's own error does not name the file
+                Path(file).open("rb").close()
         context = ssl.create_default_context(cafile=self.ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_3 if self.minimum == "1.3" else ssl.TLSVersion.TLSv1_2
         if not self.verify:

@@ -99,16 +99,6 @@ _TO_DO: Final[dict[int, str]] = {
     CommandStatus.ESME_RINVCMDID: 'try bind = "transmitter+receiver"',
     CommandStatus.ESME_RTHROTTLED: "wait a minute before the next try",
 }
-_TLS_TO_DO: Final = (
-    ("WRONG_VERSION_NUMBER", "this port does not speak TLS: set tls = false, or ask for the port that does"),
-    (
-        "CERTIFICATE_VERIFY_FAILED",
-        "give tls.ca_file, or tls.server_name where the certificate has another name",
-    ),
-    ("UNSUPPORTED_PROTOCOL", "the SMSC speaks an old TLS only; ask the operator for 1.2 or newer"),
-    ("HANDSHAKE_FAILURE", "the SMSC may want a certificate of ours: tls.cert_file and tls.key_file"),
-    ("", "ask the operator which TLS versions and certificates the port takes"),
-)
 _OLD, _NEW = 0x34, 0x50
 _TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
 
@@ -171,9 +161,7 @@ def _bind_told(bind: BindSeen) -> Iterator[str]:
 def _to_do(bind: BindSeen) -> Iterator[str]:
     if bind.status in _TO_DO:
         yield _TO_DO[bind.status]
-    elif bind.tls_fault:
-        yield next(cure for reason, cure in _TLS_TO_DO if reason in bind.tls_fault.upper())
-    elif bind.connect_ms is not None and not bind.status:
+    elif bind.connect_ms is not None and not bind.status and "TLS: " not in bind.failure:
         yield _unanswered(bind)
 
 

@@ -5,6 +5,7 @@ Lays faults; changes nothing. Looks at what could be read and leaves out what ha
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -15,10 +16,12 @@ from smsd.codewords import Function, clashes
 from smsd.replies import check
 from smsd.settings_operators import Operator, is_host_port
 from smsd.settings_tables import Limits, Organisation, ShortCode
+from smsd.smpp.tls_words import tls_words
 
 Operators: TypeAlias = "Sequence[tuple[Part, Operator | None]]"
 ShortCodes: TypeAlias = "Sequence[tuple[Part, ShortCode | None]]"
 Organisations: TypeAlias = "Sequence[tuple[Part, Organisation | None]]"
+_TLS_FILES = ("ca_file", "cert_file", "key_file")
 _OTHER_WORD = "give it another word, or other short_codes"
 _CHARGING = frozenset({Function("pay"), Function("join-and-pay")})
 
@@ -71,12 +74,25 @@ def check_operators(reader: Reader, operators: Operators, limits: Limits) -> Non
         for key in keys:
             accounts.setdefault(key, operator.name)
         _check_price(part, operator, limits)
+        _check_tls(part, operator)
         if operator.validity_s > limits.receipt_wait_h * 3600:
             part.fault(
                 ("validity_s",),
                 f"{operator.validity_s} s is longer than limits.receipt_wait_h, {limits.receipt_wait_h} h",
                 "give less, so that a receipt can come before its wait ends",
             )
+
+
+def _check_tls(part: Part, operator: Operator) -> None:
+    if operator.tls is None:
+        return
+    try:
+        operator.tls.context()
+    except ssl.SSLError as error:
+        part.fault(("tls",), tls_words(error), "give files in PEM, the key without a password")
+    except OSError as error:
+        key = next((key for key in _TLS_FILES if getattr(operator.tls, key) == error.filename), "ca_file")
+        part.fault(("tls", key), f"{error.filename} cannot be read: {error.strerror}", "give a file in PEM")
 
 
 def _check_price(part: Part, operator: Operator, limits: Limits) -> None:

@@ -64,10 +64,14 @@ class Simulator:
                     window=limits.window,
                     enquire_link_s=limits.enquire_link_s,
                     response_timeout_s=limits.response_timeout_s,
+                    bind_timeout_s=limits.bind_timeout_s,
                 ),
                 clock=self._clock,
                 system_id="smsc-sim",
                 requests_limit=limits.unanswered,
+                unbound_limit=limits.unbound,
+                interface_version=settings.interface_version.number,
+                tls=None if settings.tls is None else settings.tls.context(),
             )
             await self._smpp.start(settings.host, settings.port)
             self.port = self._smpp.port

@@ -16,9 +16,11 @@ from simulators.smsc.app import running
 from simulators.smsc.ledger import LedgerDamagedError
 from simulators.smsc.settings import (
     Fsync,
+    InterfaceVersion,
     Script,
     ScriptError,
     SmscSettings,
+    Tls,
     in_words,
     read_accounts,
     read_script,
@@ -53,6 +55,16 @@ def run(
     account: Annotated[
         list[str] | None, typer.Option(help="system_id:password; may come several times.")
     ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="SMPP over TLS: the SMSC's certificate, PEM. With --tls-key.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The certificate's private key, PEM.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(help="Every ESME must show a certificate by this authority, PEM.")
+    ] = None,
+    interface_version: Annotated[
+        InterfaceVersion, typer.Option(help="What SMPP the SMSC says it speaks.")
+    ] = InterfaceVersion.V3_4,
     quiet: Annotated[bool, typer.Option(help="Say nothing but what is wrong.")] = False,
 ) -> None:
     """An operator's SMSC: binds with any ESME, bills in a ledger of its own, misbehaves when asked to."""
@@ -66,6 +78,8 @@ def run(
             ledger=ledger,
             ledger_fsync=ledger_fsync,
             script=read_script(script) if script is not None else Script(),
+            tls=_tls(tls_cert, tls_key, tls_client_ca),
+            interface_version=interface_version,
         )
     except (ScriptError, ValidationError) as error:
         typer.echo(in_words(error) if isinstance(error, ValidationError) else str(error), err=True)
@@ -75,6 +89,14 @@ def run(
     except (LedgerDamagedError, OSError) as error:
         typer.echo(f"smsc-sim: {error}", err=True)
         raise typer.Exit(_FAILED) from None
+
+
+def _tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> Tls | None:
+    if cert is not None and key is not None:
+        return Tls(cert=cert, key=key, client_ca=client_ca)
+    if (cert, key, client_ca) != (None, None, None):
+        raise ScriptError("TLS needs --tls-cert and --tls-key; --tls-client-ca goes with both")
+    return None
 
 
 async def _serve(settings: SmscSettings, quiet: bool) -> None:
@@ -88,7 +110,10 @@ async def _serve(settings: SmscSettings, quiet: bool) -> None:
         gc.set_threshold(100_000, 20, 100)
         if not quiet:
             ledger = simulator.smsc.ledger
-            typer.echo(f"SMPP on {settings.host}:{simulator.port}, accounts {', '.join(settings.accounts)}")
+            over = " over TLS" if settings.tls is not None else ""
+            typer.echo(
+                f"SMPP{over} on {settings.host}:{simulator.port}, accounts {', '.join(settings.accounts)}"
+            )
             typer.echo(f"phone and control API on {simulator.control_url}/")
             where = settings.ledger or "in memory only"
             typer.echo(f"ledger {where}: {ledger.seq} rows, {ledger.amount_ore} øre billed")

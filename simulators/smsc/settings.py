@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import tomllib
 from enum import StrEnum
 from pathlib import Path
@@ -160,7 +161,8 @@ class Limits(_Model):
 
     `window` deliver_sm unanswered on one bind; `unanswered` submit_sm of one bind before it is read no more;
     `rate` submit_sm a second from one account, 0 as many as come; `queue` deliver_sm and `pending` all deeds
-    not done; `retry_s` until an unanswered or put-off deliver_sm goes again.
+    not done; `retry_s` until an unanswered or put-off deliver_sm goes again; `unbound` connections without a
+    bind, of more the oldest is dropped; `bind_timeout_s` until one without a bind is closed.
     """
 
     window: int = Field(default=10, ge=1, le=10_000)
@@ -176,6 +178,8 @@ class Limits(_Model):
     retry_s: float = Field(default=5.0, ge=0, le=DAY_S)
     response_timeout_s: float = Field(default=30.0, gt=0, le=3600)
     enquire_link_s: float = Field(default=60.0, gt=0, le=3600)
+    unbound: int = Field(default=500, ge=1, le=100_000)
+    bind_timeout_s: float = Field(default=30.0, gt=0, le=3600)
 
 
 class RuleSpec(_Model):
@@ -272,6 +276,38 @@ class Script(_Model):
     rules: tuple[RuleSpec, ...] = ()
 
 
+class InterfaceVersion(StrEnum):
+    """What the SMSC says it speaks."""
+
+    V3_3 = "3.3"
+    V3_4 = "3.4"
+    V5_0 = "5.0"
+
+    @property
+    def number(self) -> int:
+        """As it stands in PDUs (SMPP 3.4 section 5.2.4)."""
+        whole, _, rest = self.value.partition(".")
+        return int(whole) << 4 | int(rest)
+
+
+class Tls(_Model):
+    """TLS 1.2 or newer at the SMPP port: our certificate and its key in PEM. With `client_ca` every ESME must
+    show a certificate by that authority."""
+
+    cert: Path
+    key: Path
+    client_ca: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Read the files; OSError (of which ssl.SSLError is one) where they cannot be used."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, self.key)
+        if self.client_ca is not None:
+            context.load_verify_locations(self.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
 class SmscSettings(_Model):
     """All of one simulated SMSC. `accounts` maps system_id to password; port 0 picks a free one."""
 
@@ -283,6 +319,8 @@ class SmscSettings(_Model):
     ledger: Path | None = None
     ledger_fsync: Fsync = Fsync.NEVER
     script: Script = Script()
+    tls: Tls | None = None
+    interface_version: InterfaceVersion = InterfaceVersion.V3_4
 
 
 def in_words(error: ValidationError) -> str:

@@ -33,6 +33,7 @@ from smsd.smpp.constants import RESPONSE
 from smsd.smpp.link import Answer, AnswerKind
 from smsd.smpp.pdu import (
     Bind,
+    CancelSm,
     CommandId,
     CommandStatus,
     DataSm,
@@ -42,6 +43,7 @@ from smsd.smpp.pdu import (
     Pdu,
     QuerySm,
     QuerySmResp,
+    ReplaceSm,
     SubmitSm,
     SubmitSmResp,
     command_of,
@@ -173,7 +175,7 @@ class Smsc:
                 batch.replies.append(self._query(frame, pdu))
             else:
                 refused = BARE_RESPONSES.get(command_of(pdu) | RESPONSE, GenericNack())
-                conn.respond(frame, refused, CommandStatus.ESME_RINVCMDID)
+                conn.respond(frame, refused, self._no_service(pdu))
             if batch.closing:
                 break
         if not self._flush():
@@ -330,6 +332,17 @@ class Smsc:
         state = taken.behaviour.receipt if taken.settled else ReceiptState.ENROUTE
         state = ReceiptState.DELIVRD if state is ReceiptState.NONE else state
         return _Reply(frame, QuerySmResp(taken.message_id, "", STATE[state], 0))
+
+    def _no_service(self, pdu: Pdu) -> int:
+        """Why a request is refused that this SMSC has no use for (SMPP 3.4 section 5.1.3): whatever it took
+        is on the telephone already, so that nothing can be cancelled or replaced."""
+        if not isinstance(pdu, CancelSm | ReplaceSm):
+            return CommandStatus.ESME_RINVCMDID
+        cancels = isinstance(pdu, CancelSm)
+        # cancel_sm without an id means every message of its two addresses (section 4.9.1)
+        if pdu.message_id not in self._recent and (pdu.message_id or not cancels):
+            return CommandStatus.ESME_RINVMSGID
+        return CommandStatus.ESME_RCANCELFAIL if cancels else CommandStatus.ESME_RREPLACEFAIL
 
     # --- the turn of the loop
 

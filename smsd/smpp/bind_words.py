@@ -6,11 +6,13 @@ Words only; no password, and nothing is decided here.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import ssl
 from typing import Final
 
 from smsd.smpp.constants import CommandStatus, describe
+from smsd.smpp.tls_words import tls_words
 
 _REFUSED: Final[dict[int, str]] = {
     CommandStatus.ESME_RINVPASWD: "the password is wrong",
@@ -60,11 +62,36 @@ def refused(status: int, system_id: str) -> str:
 def not_connected(where: str, failure: OSError) -> str:
     """Why there is no connection; `where` begins the sentence."""
     if isinstance(failure, ssl.SSLError):
-        said = getattr(failure, "verify_message", "") or getattr(failure, "reason", "") or str(failure)
-        return f"{where}: TLS: {said}"
+        return f"{where}: TLS: {tls_words(failure)}"
     if isinstance(failure, socket.gaierror):
         return f"{where}: the name is not known: {failure.strerror or failure}"
     if isinstance(failure, TimeoutError):
         return f"{where}: {_NOT_REACHED[errno.ETIMEDOUT]}"
-    words, said = _NOT_REACHED.get(failure.errno or 0), failure.strerror or str(failure)
+    if failure.filename:
+        return f"{where}: {failure.filename}: {failure.strerror}"
+    number = failure.errno or (errno.ECONNRESET if isinstance(failure, ConnectionError) else 0)
+    words, said = _NOT_REACHED.get(number), failure.strerror or os.strerror(number)
     return f"{where}: {words} ({said})" if words else f"{where}: {said}"
+
+
+def lost(failure: Exception) -> str:
+    """Why a connection that was there is gone."""
+    if isinstance(failure, ssl.SSLError):
+        return f"the connection was lost: TLS: {tls_words(failure)}"
+    return f"the connection was lost: {getattr(failure, 'strerror', '') or failure or type(failure).__name__}"
+
+
+def not_bound(where: str, reason: str, tls: bool) -> str:
+    """Why no bind came about where the connection ended with this reason before the bind was answered."""
+    if "TLS: " in reason:
+        # TLS 1.3 ends its handshake before the SMSC has judged our certificate
+        return f"{where}: {reason}"
+    if not reason.startswith(("the SMSC closed", "the connection was lost", "unreadable stream")):
+        return reason
+    other = "TLS is not meant there" if tls else "the port wants TLS"
+    if reason.startswith("unreadable"):
+        return f"what came in answer to bind is no SMPP; {other}, or it is another service's port: {reason}"
+    return (
+        f"{reason} when asked to bind, without a word: most often our address is not on the account's list; "
+        f"sometimes {other}"
+    )

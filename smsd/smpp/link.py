@@ -319,7 +319,7 @@ class Link:
                 case Closed(reason):
                     answers.extend(answers_of(event))
                     if not self._stop.is_set():
-                        self.last_error = reason
+                        self.last_error = self._why(reason)
                 case _:
                     answers.extend(answers_of(event))
         # answers first: a receipt read together with its submit_sm_resp then finds its message id
@@ -344,6 +344,11 @@ class Link:
         self.last_error = ""
         self._bound_at = self._clock.monotonic()
         self._become(LinkState.BOUND, f"as {settings.bind.system_id} at {self._hosts.now}")
+
+    def _why(self, reason: str) -> str:
+        if self.state is not LinkState.BINDING:
+            return reason
+        return words.not_bound(f"cannot connect to {self.address}", reason, self.settings.tls is not None)
 
     def on_wire_gone(self, wire: Wire) -> None:
         """The connection is gone; see `smsd.smpp.wire.WireUser`."""

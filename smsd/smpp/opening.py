@@ -46,7 +46,11 @@ async def open_wire(
                 one.abort("not connected")
     if wire is None or wire.gone:
         where = Address(settings.host, settings.port)
-        return None, error or f"the SMSC at {where} closed the connection at once"
+        ended = wire.lost if wire is not None else ""
+        return (
+            None,
+            error or f"cannot connect to {where}: {ended or 'the SMSC closed the connection at once'}",
+        )
     return wire, ""
 
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Protocol
+from typing import Final, Protocol
+
+import msgspec
 
 from foundation.clock import Clock, SystemClock
 from smsd.smpp import pdu as p
 from smsd.smpp.answers import Answer, answers_of
+from smsd.smpp.connecting import FIRST_WITH_TLVS
 from smsd.smpp.constants import RESPONSE, CommandId, Tag
 from smsd.smpp.events import BindRequested, Closed, Event, Requested
 from smsd.smpp.session import Role, SessionSettings
@@ -19,7 +22,7 @@ from smsd.smpp.wire import Wire
 
 __all__ = ["ServerConnection", "ServerHandler", "SmppServer"]
 
-_INTERFACE_VERSION = p.Tlv(Tag.SC_INTERFACE_VERSION, b"\x34")
+_VERSION: Final = 0x34
 
 
 class ServerHandler(Protocol):
@@ -40,13 +43,17 @@ class ServerHandler(Protocol):
 
 
 class ServerConnection:
-    """One ESME's connection. `system_id` is the bind's, `bound_kind` None until it is accepted."""
+    """One ESME's connection. `system_id` is the bind's, `bound_kind` None until it is accepted.
+
+    `takes_tlvs`: whether both sides speak SMPP 3.4 or newer; otherwise none are sent (3.4 §5.2.4).
+    """
 
     def __init__(self, server: SmppServer) -> None:
         self._server = server
         self._wire = Wire(Role.SMSC, server.settings, server.clock, self, server.requests_limit)
         self._bind: p.Frame | None = None
         self.system_id = ""
+        self.takes_tlvs = True
 
     @property
     def wire(self) -> Wire:
@@ -73,8 +80,11 @@ class ServerConnection:
         if self._bind is None:
             return False
         kind = p.command_of(self._bind.pdu)
-        answer = p.BindResp(CommandId(kind | RESPONSE), self._server.system_id, (_INTERFACE_VERSION,))
+        version = p.Tlv.of_int(Tag.SC_INTERFACE_VERSION, self._server.interface_version, 1)
+        tlvs = (version,) if self.takes_tlvs else ()
+        answer = p.BindResp(CommandId(kind | RESPONSE), self._server.system_id, tlvs)
         frame, self._bind = self._bind, None
+        self._server.bound(self)
         return self._wire.respond(frame, answer)
 
     def refuse_bind(self, status: int) -> bool:
@@ -91,6 +101,8 @@ class ServerConnection:
 
     def request(self, pdu: p.Pdu, tag: object) -> bool:
         """Send deliver_sm or the like; False where the bind or the window does not allow it."""
+        if not self.takes_tlvs and isinstance(pdu, p.DeliverSm) and pdu.tlvs:
+            pdu = msgspec.structs.replace(pdu, tlvs=())
         return self._wire.request(pdu, tag)
 
     def send_octets(self, octets: bytes) -> None:
@@ -149,6 +161,8 @@ class ServerConnection:
         self._bind = frame
         if isinstance(frame.pdu, p.Bind):
             self.system_id = frame.pdu.system_id
+            versions = (frame.pdu.interface_version, self._server.interface_version)
+            self.takes_tlvs = min(versions) >= FIRST_WITH_TLVS
         status = self._server.handler.on_bind(self, frame)
         if status == 0:
             self.accept_bind()
@@ -168,15 +182,21 @@ class SmppServer:
         system_id: str = "SMSC",
         tls: ssl.SSLContext | None = None,
         requests_limit: int = 10_000,
+        unbound_limit: int = 1000,
+        interface_version: int = _VERSION,
     ) -> None:
         self.handler = handler
         self.settings = settings or SessionSettings()
         self.clock = clock or SystemClock()
         self.system_id = system_id
         self.requests_limit = requests_limit
+        self.unbound_limit = unbound_limit
+        self.interface_version = interface_version
         self.port = 0
         self.connections: set[ServerConnection] = set()
         self._tls = tls
+        # in the order of their coming
+        self._unbound: dict[ServerConnection, None] = {}
         self._server: asyncio.Server | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -184,7 +204,13 @@ class SmppServer:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; OSError where that is not possible."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._make, host, port, ssl=self._tls)
+        self._server = await loop.create_server(
+            self._make,
+            host,
+            port,
+            ssl=self._tls,
+            ssl_handshake_timeout=None if self._tls is None else self.settings.bind_timeout_s,
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -199,13 +225,24 @@ class SmppServer:
             self._server = None
 
     def remember(self, conn: ServerConnection) -> None:
-        """A connection is there."""
+        """A connection is there. Of too many that are not bound the oldest goes, so that a crowd which
+        says nothing keeps nobody out."""
         self.connections.add(conn)
         self._empty.clear()
+        self._unbound[conn] = None
+        if len(self._unbound) > self.unbound_limit:
+            oldest = next(iter(self._unbound))
+            del self._unbound[oldest]
+            oldest.drop("too many connections that are not bound")
+
+    def bound(self, conn: ServerConnection) -> None:
+        """A connection's bind is accepted."""
+        self._unbound.pop(conn, None)
 
     def forget(self, conn: ServerConnection) -> None:
         """A connection is gone."""
         self.connections.discard(conn)
+        self._unbound.pop(conn, None)
         if not self.connections:
             self._empty.set()
 

@@ -11,6 +11,7 @@ import socket
 from typing import Any, Final, Protocol, cast
 
 from foundation.clock import Clock
+from smsd.smpp import bind_words as words
 from smsd.smpp import pdu as p
 from smsd.smpp.events import Event
 from smsd.smpp.session import NotAllowedError, Role, Session, SessionSettings, State
@@ -45,7 +46,7 @@ class Tap(Protocol):
 class Wire(asyncio.Protocol):
     """One connection. `requests_limit` unanswered requests of the other side stop the reading.
 
-    `tap` may be set before the connection is made.
+    `tap` may be set before the connection is made. `lost` says why a connection ended that nobody closed.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Wire(asyncio.Protocol):
     ) -> None:
         self.session = Session(role, settings, clock.monotonic())
         self.gone = False
+        self.lost = ""
         self._clock = clock
         self._user = user
         self.tap: Tap | None = None
@@ -169,7 +171,9 @@ class Wire(asyncio.Protocol):
         self._settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        reason = None if exc is None else f"the connection was lost: {exc}"
+        reason = None
+        if exc is not None:
+            reason = self.lost = words.lost(exc)
         self.session.receive_eof(self._clock.monotonic(), reason)
         self._settle()
         for handle in (self._timer, self._linger):

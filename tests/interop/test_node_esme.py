@@ -175,15 +175,22 @@ async def test_query_sm_tells_the_state(node_esme: Node) -> None:
     assert unknown["command_status"] == CommandStatus.ESME_RQUERYFAIL
 
 
-@pytest.mark.parametrize("command", ["cancel_sm", "replace_sm", "submit_multi"])
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("cancel_sm", CommandStatus.ESME_RINVMSGID),
+        ("replace_sm", CommandStatus.ESME_RINVMSGID),
+        ("submit_multi", CommandStatus.ESME_RINVCMDID),
+    ],
+)
 async def test_what_the_simulator_does_not_do_is_refused_in_its_own_response(
-    node_esme: Node, command: str
+    node_esme: Node, command: str, status: int
 ) -> None:
     await binds(node_esme)
     options = {"dest_address": [{"destination_addr": "4799999999"}]} if command == "submit_multi" else {}
     node_esme.tell(command=command, options={"message_id": "12", "data_coding": 0, **options})
     answer = (await node_esme.next(lambda said: said.get("event") in ("answer", "pdu")))["pdu"]
-    assert (answer["command"], answer["command_status"]) == (f"{command}_resp", CommandStatus.ESME_RINVCMDID)
+    assert (answer["command"], answer["command_status"]) == (f"{command}_resp", status)
 
 
 async def test_a_command_of_smpp_5_gets_a_generic_nack(node_esme: Node) -> None:

@@ -283,7 +283,7 @@ async def test_tls_to_a_port_without_it_is_told() -> None:
         mine = account(simulator.port, tls={"verify": False})
         seen = await visit(mine)
     shown = words(seen, mine)
-    assert "this port does not speak TLS" in shown
+    assert "no TLS is spoken at this port" in shown
     assert "tls = false" in shown
 
 
@@ -320,7 +320,7 @@ async def test_tls_is_told_with_its_version_and_certificate(certificate: tuple[P
         assert "TLSv1.3" in seen.binds[0].tls
         assert "certificate for smsc.example until" in seen.binds[0].tls
         doubting = account(port, tls={})
-        assert "give tls.ca_file" in words(await visit(doubting), doubting)
+        assert "as tls.ca_file" in words(await visit(doubting), doubting)
 
 
 async def test_files_for_tls_that_are_not_there_are_told() -> None:

@@ -1,7 +1,12 @@
 // node-smpp's server as an SMSC: takes every bind with the right password, answers, sends receipts, does what it is told.
 'use strict';
 
+const fs = require('fs');
 const { smpp, fields, say, onLine } = require('./wire');
+
+// the first argument, if any: options of tls.createServer as JSON, certificates by their files' names
+const TLS = JSON.parse(process.argv[2] || '{}');
+for (const name of ['key', 'cert', 'ca']) if (TLS[name]) TLS[name] = fs.readFileSync(TLS[name]);
 
 const ACCOUNT = { smsd: 'secret' };
 const sessions = [];
@@ -72,8 +77,13 @@ const HANDLERS = {
     session.send(pdu.response({ message_id: pdu.message_id, message_state: 2, error_code: 0 })),
 };
 
-const server = smpp.createServer((session) => {
+const server = smpp.createServer(TLS, (session) => {
   sessions.push(session);
+  if (session.socket.getProtocol) {
+    const { servername } = session.socket;
+    const { subject } = session.socket.getPeerCertificate();
+    say({ event: 'secure', version: session.socket.getProtocol(), servername, client: subject && subject.CN });
+  }
   session.on('pdu', (pdu) => {
     say({ event: 'pdu', pdu: fields(pdu) });
     const handler = HANDLERS[pdu.command];

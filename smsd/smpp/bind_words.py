@@ -78,7 +78,8 @@ def lost(failure: Exception) -> str:
     """Why a connection that was there is gone."""
     if isinstance(failure, ssl.SSLError):
         return f"the connection was lost: TLS: {tls_words(failure)}"
-    return f"the connection was lost: {getattr(failure, 'strerror', '') or failure or type(failure).__name__}"
+    said = getattr(failure, "strerror", "") or str(failure) or type(failure).__name__
+    return f"the connection was lost: {said}"
 
 
 def not_bound(where: str, reason: str, tls: bool) -> str:

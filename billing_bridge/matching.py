@@ -1,7 +1,8 @@
 """Which invoice a text pays. Pure: people and invoices in, one verdict out (DOMAIN section 1).
 
 Membership fees only, the exact amount; of several the current period first, then the oldest due.
-While any of them is being charged, the answer is *processing* and nothing more is charged.
+While any of them is being charged, the answer is *processing* and nothing more is charged; while nobody
+knows whether an earlier charge of one was billed, nothing is charged either.
 """
 
 from __future__ import annotations
@@ -34,13 +35,20 @@ class UnderWay(msgspec.Struct, frozen=True):
     invoice: Invoice
 
 
+class Disputed(msgspec.Struct, frozen=True):
+    """Evidence contradicts itself on whether this invoice was charged before."""
+
+    person: Person
+    invoice: Invoice
+
+
 class NoMatch(msgspec.Struct, frozen=True):
     """Nothing to charge; `reply` names the text that says so."""
 
     reply: str
 
 
-Verdict: TypeAlias = Found | UnderWay | NoMatch
+Verdict: TypeAlias = Found | UnderWay | Disputed | NoMatch
 
 
 def match_payment(people: Sequence[Person], amount_ore: int, today: date) -> Verdict:
@@ -54,6 +62,9 @@ def match_payment(people: Sequence[Person], amount_ore: int, today: date) -> Ver
     for invoice in fitting:
         if invoice.pending is not None:
             return UnderWay(person, invoice)
+    for invoice in fitting:
+        if invoice.disputed is not None:
+            return Disputed(person, invoice)
     return Found(person, first_to_pay(fitting, today))
 
 

@@ -25,7 +25,11 @@ class State(StrEnum):
 
 
 class Invoice(msgspec.Struct, gc=False):
-    """One invoice and what the ledger says of it; `pending` is the charge under way. Amounts in øre."""
+    """One invoice and what the ledger says of it. Amounts in øre.
+
+    `pending` is the charge under way, `disputed` one that ended without money while other evidence says that
+    it was billed.
+    """
 
     id: str
     org: str
@@ -40,6 +44,7 @@ class Invoice(msgspec.Struct, gc=False):
     credited_ore: int = 0
     excess_ore: int = 0
     pending: str | None = None
+    disputed: str | None = None
 
     @property
     def outstanding_ore(self) -> int:

@@ -79,6 +79,14 @@ class Reason(StrEnum):
     BY_HAND = "by_hand"
 
 
+class Contradiction(StrEnum):
+    """Whether evidence of a charge contradicts how it ended: not, unresolved, or resolved since."""
+
+    NONE = ""
+    OPEN = "open"
+    SETTLED = "settled"
+
+
 class HandoffMessage(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=False
 ):
@@ -148,12 +156,17 @@ class MessageState(HandoffMessage, frozen=True, kw_only=True, tag="message_state
 
 
 class ChargeSettled(HandoffMessage, frozen=True, kw_only=True, tag="charge_settled"):
-    """A charge's end, with the evidence in words. May come again changed only as the states allow."""
+    """A charge's end, with the evidence in words. May come again changed only as the states allow.
+
+    With `contradiction` *open*, evidence came that speaks against the outcome: what the charge was for must
+    not be charged again until the operator's report or a named human has said *settled*.
+    """
 
     charge: str
     outcome: Outcome
     reason: Reason = Reason.NONE
     evidence: str = ""
+    contradiction: Contradiction = Contradiction.NONE
 
 
 class SmsSettled(HandoffMessage, frozen=True, kw_only=True, tag="sms_settled"):

@@ -134,6 +134,8 @@ class Gateway:
             plan.alarms.append(
                 ("charge.in_doubt", {"charge": charge.id, "conversation": charge.conversation})
             )
+        for charge in self._desk.disputed(tx):
+            plan.alarms.append(self._desk.contradiction(charge, "restart"))
         for charge in self._desk.in_state(tx, ChargeState.SENDING):
             self._desk.apply(tx, plan, charge, Evidence.NO_ANSWER, detail="restart")
             self._sender.tell(plan, charge.conversation, charge.message, MessageFate.IN_DOUBT)

@@ -31,6 +31,7 @@ VALUES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "paid": frozenset({"amount"}),
         "failed": frozenset({"amount"}),
         "corrected": frozenset({"amount"}),
+        "unsettled": frozenset({"amount"}),
         "no_email": frozenset(),
         "no_name": frozenset(),
         "no_active_fee": frozenset(),
@@ -89,6 +90,14 @@ REPLIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "Du skal ikke betale på nytt.",
             "en": "Correction: your SMS payment of NOK {amount} to {organisation} went through after all. "
             "Do not pay again.",
+        },
+        "unsettled": {
+            "nn": "Operatøren svarar ulikt på om ei tidlegare betaling på {amount} kr gjekk gjennom. "
+            "Du blir ikkje trekt igjen før det er avklart.",
+            "nb": "Operatøren svarer ulikt på om en tidligere betaling på {amount} kr gikk gjennom. "
+            "Du blir ikke trukket igjen før det er avklart.",
+            "en": "The operator says both yes and no to whether an earlier payment of NOK {amount} "
+            "went through. You will not be charged again until it is settled.",
         },
         "no_email": {
             "nn": "Vi fant ikke en gyldig epostadresse i meldingen din.",

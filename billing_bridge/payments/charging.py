@@ -1,7 +1,8 @@
 """Charges: asked for once, settled by what the gateway says of them, in whatever order it says it.
 
 An attempt's state only moves on (`records.State`). *Charged* after *not charged* counts, is told to the
-payer and marked for a human; *not charged* after *charged* is kept as evidence and marked.
+payer and marked for a human; *not charged* after *charged* is kept as evidence and marked. What the gateway
+says is contradicted is not charged again until it says that this is settled.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import msgspec
 import structlog
 
 from billing_bridge.invoicing import ledger
-from billing_bridge.matching import Found, UnderWay, match_payment
+from billing_bridge.matching import Disputed, Found, UnderWay, match_payment
 from billing_bridge.records import Invoice, Payment, State
 from billing_bridge.turn import KRONE_ORE, NoteKind, Turn, kroner, oslo_day
 from foundation.clock import SECOND_US
-from foundation.contract import Charge, ChargeSettled, Join, Outcome, Pay, Reply
+from foundation.contract import Charge, ChargeSettled, Contradiction, Join, Outcome, Pay, Reply
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,8 @@ def pay(turn: Turn, message: Pay) -> None:
         ask_charge(turn, message, verdict.invoice)
     elif isinstance(verdict, UnderWay):
         turn.reply(message, "processing")
+    elif isinstance(verdict, Disputed):
+        turn.reply(message, "unsettled", amount=kroner(message.amount))
     else:
         turn.reply(message, verdict.reply, amount=kroner(message.amount))
 
@@ -103,6 +106,7 @@ def settle(turn: Turn, message: ChargeSettled) -> None:
             person=invoice.person,
         )
         log.error("bridge.contradiction", payment=payment.id, before=before, reported=after.value)
+    _dispute(turn, message, payment, invoice)
     turn.batch.rows["settled"].append(
         (
             payment.state,
@@ -113,6 +117,27 @@ def settle(turn: Turn, message: ChargeSettled) -> None:
             payment.id,
         )
     )
+
+
+def _dispute(turn: Turn, message: ChargeSettled, payment: Payment, invoice: Invoice) -> None:
+    """Keep an invoice from being charged while evidence contradicts that an attempt at it failed."""
+    if message.contradiction is Contradiction.OPEN:
+        payment.contradicted = 1
+        turn.note(
+            NoteKind.CONTRADICTION,
+            f"The charge counts as {payment.state}, yet other evidence speaks against it: {message.evidence}",
+            conversation=payment.conversation,
+            org=invoice.org,
+            person=invoice.person,
+        )
+        log.error("bridge.contradiction", payment=payment.id, before=payment.state, reported="both")
+    elif message.contradiction is Contradiction.SETTLED and payment.state == message.outcome:
+        payment.contradicted = 0
+    disputed = payment.state == State.NOT_CHARGED and payment.contradicted
+    if disputed:
+        invoice.disputed = payment.id
+    elif invoice.disputed == payment.id:
+        invoice.disputed = None
 
 
 def _move(turn: Turn, message: ChargeSettled, payment: Payment, invoice: Invoice, after: State) -> None:

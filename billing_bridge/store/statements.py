@@ -45,6 +45,7 @@ YEARS = Statement(
 )
 
 _PENDING = t.payments.alias("pending")
+_DISPUTED = t.payments.alias("disputed")
 _INVOICE = (
     t.invoices.c.id,
     t.invoices.c.org,
@@ -59,8 +60,15 @@ _INVOICE = (
     t.standings.c.credited_ore,
     t.standings.c.excess_ore,
     _PENDING.c.id,
+    # the literals let SQLite use the partial indexes
+    select(func.min(_DISPUTED.c.id))
+    .where(
+        _DISPUTED.c.invoice == t.invoices.c.id,
+        literal_column("disputed.state = 'not_charged'"),
+        literal_column("disputed.contradicted = 1"),
+    )
+    .scalar_subquery(),
 )
-# the literal lets SQLite use the partial index on pending payments
 _WITH_STANDING = t.invoices.join(t.standings, t.standings.c.invoice == t.invoices.c.id).outerjoin(
     _PENDING,
     and_(_PENDING.c.invoice == t.invoices.c.id, literal_column("pending.state = 'pending'")),

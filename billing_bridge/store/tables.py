@@ -134,6 +134,11 @@ payments = Table(
     sqlite_with_rowid=False,
 )
 Index("payments_one_pending", payments.c.invoice, unique=True, sqlite_where=text("state = 'pending'"))
+Index(
+    "payments_disputed",
+    payments.c.invoice,
+    sqlite_where=text("state = 'not_charged' AND contradicted = 1"),
+)
 
 evidence = Table(
     "evidence",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
-from foundation.contract import ChargeSettled, Outcome, Reason
+from foundation.contract import ChargeSettled, Contradiction, Outcome, Reason
 from foundation.ids import Ids
 from foundation.store import Row, Tx
-from smsd.charging.states import FINAL, ChargeState, Evidence, Step, Verdict, step
+from smsd.charging.states import FINAL, LAST_WORDS, ChargeState, Evidence, Step, Verdict, step
 from smsd.store import statements as sql
 from smsd.work import Plan
 
@@ -21,10 +21,15 @@ _OUTCOMES = {
     ChargeState.REFUND_DUE: Outcome.REFUND_DUE,
     ChargeState.REFUNDED: Outcome.REFUNDED,
 }
+OPEN, SETTLED = 1, 2
+"""What `contradicted` holds once evidence has contradicted a charge; 0 before."""
 
 
 class ChargeRow(msgspec.Struct, frozen=True, gc=False):
-    """A charge as the store has it; amounts in øre, times in UTC microseconds."""
+    """A charge as the store has it; amounts in øre, times in UTC microseconds.
+
+    `contradicted`: 0, or whether what contradicts its state is `OPEN` or `SETTLED`.
+    """
 
     id: str
     conversation: str
@@ -37,13 +42,15 @@ class ChargeRow(msgspec.Struct, frozen=True, gc=False):
     amount_ore: int
     state: ChargeState
     expires_us: int
+    contradicted: int = 0
 
     @classmethod
     def of(cls, row: Row) -> ChargeRow:
         """From a row of the statements that read charges."""
-        charge, conversation, message, org, invoice, operator, short_code, number, amount, state, expires = (
-            row
-        )
+        (
+            charge, conversation, message, org, invoice, operator, short_code, number, amount, state, expires,
+            contradicted,
+        ) = row  # fmt: skip
         return cls(
             charge,
             conversation,
@@ -56,6 +63,7 @@ class ChargeRow(msgspec.Struct, frozen=True, gc=False):
             amount,
             ChargeState(state),
             expires,
+            contradicted,
         )
 
 
@@ -76,46 +84,68 @@ class Desk:
         detail: str = "",
     ) -> Step:
         """Write what this evidence does to the charge, and tell the bridge where it ended one."""
-        result = step(charge.state, evidence)
+        disputed = charge.contradicted == OPEN
+        result = step(charge.state, evidence, contradicted=disputed)
         self._keep(tx, plan, charge, evidence, result, reason, detail)
+        settles = result.verdict in (Verdict.MOVES, Verdict.SETTLES) and evidence in LAST_WORDS
+        if disputed and settles:
+            tx.run(sql.CONTRADICT_CHARGE, [(SETTLED, plan.at_us, charge.id)])
+        words = f"{evidence} {detail}".rstrip()
         if result.verdict is Verdict.MOVES:
             tx.run(sql.MOVE_CHARGE, [(result.state, reason, plan.at_us, charge.id)])
             plan.count("charges", result.state)
             if result.state in FINAL:
                 plan.released.append((charge.number, charge.short_code, charge.amount_ore))
-                plan.handoff.append(
-                    ChargeSettled(
-                        id=self._ids.new(),
-                        conversation=charge.conversation,
-                        at=plan.at_us,
-                        charge=charge.id,
-                        outcome=_OUTCOMES[result.state],
-                        reason=reason,
-                        evidence=f"{evidence} {detail}".rstrip(),
-                    )
-                )
+                of = Contradiction.SETTLED if settles else Contradiction.OPEN
+                self._tell(plan, charge, result.state, words, reason, of if disputed else Contradiction.NONE)
             elif result.state is ChargeState.IN_DOUBT:
                 plan.alarms.append(
                     ("charge.in_doubt", {"charge": charge.id, "conversation": charge.conversation})
                 )
+        elif result.verdict is Verdict.SETTLES:
+            self._tell(plan, charge, charge.state, words, Reason.NONE, Contradiction.SETTLED)
         elif result.verdict is Verdict.CONTRADICTS:
-            tx.run(sql.CONTRADICT_CHARGE, [(plan.at_us, charge.id)])
+            tx.run(sql.CONTRADICT_CHARGE, [(OPEN, plan.at_us, charge.id)])
             plan.count("contradictions", charge.state)
-            plan.alarms.append(
-                (
-                    "charge.contradicted",
-                    {
-                        "charge": charge.id,
-                        "conversation": charge.conversation,
-                        "state": str(charge.state),
-                        "evidence": str(evidence),
-                    },
-                )
-            )
+            if charge.state in FINAL:
+                self._tell(plan, charge, charge.state, words, Reason.NONE, Contradiction.OPEN)
+            plan.alarms.append(self.contradiction(charge, evidence))
         return result
 
+    @staticmethod
+    def contradiction(charge: ChargeRow, evidence: str) -> tuple[str, dict[str, str]]:
+        """The alarm that evidence contradicts a charge's state."""
+        fields = {"charge": charge.id, "conversation": charge.conversation, "state": str(charge.state)}
+        return "charge.contradicted", {**fields, "evidence": str(evidence)}
+
+    def _tell(
+        self,
+        plan: Plan,
+        charge: ChargeRow,
+        state: ChargeState,
+        words: str,
+        reason: Reason,
+        contradiction: Contradiction,
+    ) -> None:
+        plan.handoff.append(
+            ChargeSettled(
+                id=self._ids.new(),
+                conversation=charge.conversation,
+                at=plan.at_us,
+                charge=charge.id,
+                outcome=_OUTCOMES[state],
+                reason=reason,
+                evidence=words,
+                contradiction=contradiction,
+            )
+        )
+
     def start(self, tx: Tx, plan: Plan, charge: str) -> bool:
-        """Take a charge from `intended` to `sending`, where it may start; True where it did."""
+        """Take a charge from `intended` to `sending`, where it may start; True where it did.
+
+        It may not while another charge of its tariff is undecided, nor while evidence contradicts what is
+        known of a charge of the same invoice, be it this one.
+        """
         if tx.run(sql.START_CHARGE, [(plan.at_us, charge, plan.at_us)]) != 1:
             return False
         tx.run(
@@ -138,6 +168,10 @@ class Desk:
     def in_state(self, tx: Tx, state: ChargeState) -> list[ChargeRow]:
         """All charges in a state, oldest first; made for unfinished states, of which there are few."""
         return [ChargeRow.of(row) for row in tx.all(sql.CHARGES_IN_STATE, (state,))]
+
+    def disputed(self, tx: Tx) -> list[ChargeRow]:
+        """All charges whose state is contradicted and not settled since, oldest first."""
+        return [ChargeRow.of(row) for row in tx.all(sql.DISPUTED_CHARGES)]
 
     def overdue(self, tx: Tx, now_us: int) -> list[ChargeRow]:
         """Charges that did not start in time."""

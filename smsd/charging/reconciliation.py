@@ -22,7 +22,7 @@ from foundation.contract import GatewayParcel, Reason
 from foundation.ids import Ids
 from foundation.mailbox import BRIDGE, Outbox
 from foundation.store import SqliteTx
-from smsd.charging.desk import Desk
+from smsd.charging.desk import OPEN, Desk
 from smsd.charging.report_charges import keys_of, read_charges, spoken, spoken_of
 from smsd.charging.report_matching import Group, How, Ours, match
 from smsd.charging.report_verdicts import BILLED, Bill, Kind, advice, bill_of, judge, walk
@@ -188,14 +188,14 @@ def apply(
                 done.append(line)
                 continue
             if row.state is not line.state:
-                judged = judge(row.state, line.bill)
+                judged = judge(row.state, line.bill, disputed=row.contradicted == OPEN)
                 wanted = judged[1] if judged and line.evidence and line.bill is not B.ABSENT else ()
             before = spoken_of(connection, line.charge, _mark(report))
             applied = []
             for evidence in wanted:
                 if evidence in before:
                     continue
-                result = step(row.state, evidence)
+                result = step(row.state, evidence, contradicted=row.contradicted == OPEN)
                 if result.verdict is Verdict.KEPT:
                     continue
                 reason = line.reason if evidence is E.REPORT_NOT_CHARGED else Reason.NONE
@@ -234,7 +234,7 @@ def _detail(line: Line, report: Report, who: str) -> str:
 
 def _line(charge: Ours, group: Group, spoken: frozenset[str], *, may_come: bool) -> Line | None:
     bill, theirs_ore = bill_of(group.rows, charge.amount_ore)
-    judged = judge(charge.state, bill)
+    judged = judge(charge.state, bill, disputed=charge.disputed)
     if judged is None:
         return None
     kind, evidence = judged
@@ -252,7 +252,7 @@ def _line(charge: Ours, group: Group, spoken: frozenset[str], *, may_come: bool)
         told = "this report said so before; what came since stands"
     evidence = tuple(each for each in evidence if each not in spoken)
     refund = tuple(each for each in refund if each not in spoken)
-    evidence, after = walk(charge.state, evidence)
+    evidence, after = walk(charge.state, evidence, disputed=charge.disputed)
     refund = walk(after, refund)[0]
     return Line(
         kind=kind,

@@ -21,6 +21,7 @@ _WORDS = {
     Kind.AMOUNT_DIFFERS: "the amount differs",
     Kind.BILLED_TWICE: "billed twice",
     Kind.INVOICE_BILLED_TWICE: "the invoice was billed twice",
+    Kind.CONFIRMED: "contradicted here, confirmed there",
     Kind.MISSING: "missing in the report",
     Kind.AMBIGUOUS: "ambiguous",
     Kind.UNDER_WAY: "being sent",

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from foundation.store import SqliteTx
+from smsd.charging.desk import OPEN
 from smsd.charging.report_matching import AHEAD_US, BACK_US, Ours
 from smsd.charging.reports import ReportRow
 from smsd.charging.states import ChargeState, Evidence
@@ -21,7 +22,8 @@ from smsd.store import statements as sql
 _WHICH = "c.operator = ? AND c.created_us <= ? AND c.expires_us >= ?"
 # the columns and conditions are this module's own words; every value is a parameter
 _CHARGES = (
-    "SELECT c.id, c.message, c.invoice, c.number, c.short_code, c.amount_ore, c.state, c.created_us, "  # noqa: S608
+    "SELECT c.id, c.message, c.invoice, c.number, c.short_code, c.amount_ore, c.state, "  # noqa: S608
+    "c.contradicted, c.created_us, "
     "coalesce((SELECT max(e.at_us) FROM charge_events e WHERE e.charge = c.id AND e.evidence = 'start'), 0) "
     f"FROM charges c WHERE {_WHICH}"
 )
@@ -91,8 +93,9 @@ def read_charges(
             sent_us=sent_us,
             keys=frozenset(keys[charge] - {""}),
             answered=charge in refused or bool(keys[charge] - {""}),
+            disputed=mark == OPEN,
         )
-        for charge, _, invoice, number, short_code, amount_ore, state, created_us, sent_us in charges
+        for charge, _, invoice, number, short_code, amount_ore, state, mark, created_us, sent_us in charges
     ]
 
 

@@ -36,7 +36,8 @@ class Ours(msgspec.Struct, frozen=True, gc=False):
     """A charge as reconciling sees it; øre and UTC microseconds.
 
     `sent_us` is when its message was last sent, 0 where it never was. `keys` are the ids the SMSC gave it.
-    `answered` is whether an answer came at all: without one, its id is not known.
+    `answered` is whether an answer came at all: without one, its id is not known. `disputed` is whether
+    evidence against its state waits to be settled.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Ours(msgspec.Struct, frozen=True, gc=False):
     sent_us: int
     keys: frozenset[str] = frozenset()
     answered: bool = False
+    disputed: bool = False
 
 
 class How(StrEnum):

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     AMOUNT_DIFFERS = "amount_differs"
     BILLED_TWICE = "billed_twice"  # one message, several times
     INVOICE_BILLED_TWICE = "invoice_billed_twice"  # two messages, one invoice
+    CONFIRMED = "confirmed"  # contradicted here, there as it stands
     MISSING = "missing_there"
     AMBIGUOUS = "ambiguous"  # rows fit, but not only one way
     UNDER_WAY = "under_way"  # being sent: it is too early to compare
@@ -100,9 +101,16 @@ def advice(kind: Kind, state: ChargeState | None) -> str:
     return in_state or _ADVICE.get(kind, "")
 
 
-def judge(state: ChargeState, bill: Bill) -> Judged | None:
-    """How a charge in this state differs from its rows, and what of; None where neither side has anything."""
-    return _JUDGED.get((state, B.ONCE if bill is B.TWICE else bill))
+def judge(state: ChargeState, bill: Bill, *, disputed: bool = False) -> Judged | None:
+    """How a charge in this state differs from its rows, and what of; None where neither side has anything.
+
+    Of a `disputed` charge, what agrees with it is worth saying too.
+    """
+    once = B.ONCE if bill is B.TWICE else bill
+    judged = _JUDGED.get((state, once))
+    if disputed and (judged is None or judged[0] is K.AGREED):
+        return K.CONFIRMED, _SAYS_CHARGED if once is B.ONCE else _SAYS_NOT
+    return judged
 
 
 def bill_of(rows: Sequence[ReportRow], amount_ore: int) -> tuple[Bill, int]:
@@ -122,11 +130,13 @@ def bill_of(rows: Sequence[ReportRow], amount_ore: int) -> tuple[Bill, int]:
     return (B.ONCE if net_ore > 0 else B.GIVEN_BACK), net_ore
 
 
-def walk(state: ChargeState, evidence: Iterable[Evidence]) -> tuple[tuple[Evidence, ...], ChargeState]:
+def walk(
+    state: ChargeState, evidence: Iterable[Evidence], *, disputed: bool = False
+) -> tuple[tuple[Evidence, ...], ChargeState]:
     """The evidence that says anything new, one after the other, and the state it leads to."""
     telling = []
     for each in evidence:
-        result = step(state, each)
+        result = step(state, each, contradicted=disputed)
         if result.verdict is not Verdict.KEPT:
             telling.append(each)
         state = result.state

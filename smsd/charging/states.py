@@ -5,7 +5,8 @@ or never. Two columns decide everything: the state it is in and the evidence tha
 committed before a byte leaves, so a charge found `sending` at start may have been sent: it is in doubt,
 and from doubt nothing is ever sent again. Only an answer that says "later" or the certainty that no
 octet was written lead back to `intended`. Receipts never move a charge out of a final state: they are
-kept and raise an alarm. The operator's report and a named human may correct one.
+kept and raise an alarm. The operator's report and a named human may correct one, and settle what
+evidence contradicted; until then nothing starts that would charge the same thing again.
 
 This module knows no store, no clock and no SMPP.
 """
@@ -60,6 +61,7 @@ class Verdict(StrEnum):
     MOVES = "moves"
     KEPT = "kept"  # says nothing new
     CONTRADICTS = "contradicts"  # kept, and a human must look
+    SETTLES = "settles"  # confirms a state that other evidence contradicted
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -123,12 +125,28 @@ CONTRADICTIONS: Final[frozenset[tuple[ChargeState, Evidence]]] = frozenset(
     }
 )
 
+LAST_WORDS: Final = frozenset(
+    {E.REPORT_CHARGED, E.REPORT_NOT_CHARGED, E.HUMAN_CHARGED, E.HUMAN_NOT_CHARGED, E.REFUND_OWED}
+)
+"""What settles a contradiction, where it moves the charge or confirms its state."""
+_CONFIRMS: Final[frozenset[tuple[ChargeState, Evidence]]] = frozenset(
+    {
+        *((state, says) for state in (S.CHARGED, S.REFUND_DUE, S.REFUNDED) for says in _SAYS_CHARGED),
+        *((state, says) for state in (S.NOT_CHARGED, S.REFUSED) for says in _SAYS_NOT),
+    }
+)
 
-def step(state: ChargeState, evidence: Evidence) -> Step:
-    """What this evidence does to a charge in this state; total over both enums."""
+
+def step(state: ChargeState, evidence: Evidence, *, contradicted: bool = False) -> Step:
+    """What this evidence does to a charge in this state; total over both enums.
+
+    `contradicted`: evidence against the state waits to be settled.
+    """
     after = MOVES.get((state, evidence))
     if after is not None:
         return Step(Verdict.MOVES, after)
     if (state, evidence) in CONTRADICTIONS:
         return Step(Verdict.CONTRADICTS, state)
+    if contradicted and evidence in LAST_WORDS and (state, evidence) in _CONFIRMS:
+        return Step(Verdict.SETTLES, state)
     return Step(Verdict.KEPT, state)

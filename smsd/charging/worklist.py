@@ -112,7 +112,7 @@ def resolve(
             reason=Reason.NONE if said else Reason.BY_HAND,
             detail=f"{who}: {why}",
         )
-        if step.verdict is not Verdict.MOVES:
+        if step.verdict not in (Verdict.MOVES, Verdict.SETTLES):
             raise CannotResolve(
                 f"charge {charge} is {row.state}: that cannot be made {outcome} by hand; "
                 "wait until it is accepted, in_doubt or settled otherwise"

@@ -207,6 +207,7 @@ _CHARGE = (
     _c.amount_ore,
     _c.state,
     _c.expires_us,
+    _c.contradicted,
 )
 CHARGE_BY_ID = Statement(select(*_CHARGE).where(_c.id == bindparam("id")), "id")
 CHARGE_BY_MESSAGE = Statement(select(*_CHARGE).where(_c.message == bindparam("message")), "message")
@@ -228,12 +229,19 @@ MOVE_CHARGE = Statement(
 CONTRADICT_CHARGE = Statement(
     update(charges)
     .where(_c.id == bindparam("charge"))
-    .values(contradicted=literal_column("1"), changed_us=bindparam("at")),
+    .values(contradicted=bindparam("mark"), changed_us=bindparam("at")),
+    "mark",
     "at",
     "charge",
 )
+# the literal lets SQLite use the partial index on contradicted charges
+DISPUTED_CHARGES = Statement(
+    select(*_CHARGE).where(_c.contradicted == literal_column("1")).order_by(_c.id),
+)
 _other = charges.alias("other")
-# Start only what is still intended, in time, and alone with its sender, short code and tariff.
+_disputed = charges.alias("disputed")
+# Start only what is still intended, in time, alone with its sender, short code and tariff, and not said to
+# be billed already.
 START_CHARGE = Statement(
     update(charges)
     .where(
@@ -249,6 +257,17 @@ START_CHARGE = Statement(
                         _other.c.short_code == _c.short_code,
                         _other.c.amount_ore == _c.amount_ore,
                         _other.c.state.in_([_word("sending"), _word("accepted"), _word("in_doubt")]),
+                    )
+                )
+                .correlate(charges)
+            ),
+            ~exists(
+                select(_disputed.c.id)
+                .where(
+                    and_(
+                        _disputed.c.contradicted == literal_column("1"),
+                        _disputed.c.invoice == _c.invoice,
+                        _disputed.c.number == _c.number,
                     )
                 )
                 .correlate(charges)

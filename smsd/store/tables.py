@@ -103,6 +103,14 @@ Index(
     postgresql_where=text(_UNDECIDED),
 )
 
+# `contradicted`: 0, 1 where evidence speaks against the state, 2 once the report or a human settled that.
+Index(
+    "ix_charges_disputed",
+    charges.c.invoice,
+    sqlite_where=text("contradicted = 1"),
+    postgresql_where=text("contradicted = 1"),
+)
+
 # Everything that ever moved, or tried to move, a charge; rows are only added.
 charge_events = Table(
     "charge_events",

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from billing_bridge.matching import Found, NoMatch, UnderWay, match_payment
+from billing_bridge.matching import Disputed, Found, NoMatch, UnderWay, match_payment
 from billing_bridge.records import Invoice, Person
 
 TODAY = date(2026, 11, 23)
@@ -93,3 +93,11 @@ def test_matching_changes_nothing() -> None:
     before = repr(someone)
     match_payment([someone], 5000, TODAY)
     assert repr(someone) == before
+
+
+def test_while_one_invoice_of_the_amount_is_disputed_none_is_charged() -> None:
+    disputed = bill("a")
+    disputed.disputed = "charge"
+    assert match_payment([person(bill("b"), disputed)], 5000, TODAY) == Disputed(
+        person(bill("b"), disputed), disputed
+    )

@@ -16,6 +16,7 @@ from foundation.clock import SECOND_US
 from foundation.contract import (
     Charge,
     ChargeSettled,
+    Contradiction,
     Direction,
     FromBridge,
     FromGateway,
@@ -198,6 +199,7 @@ class World:
         outcome: Outcome = Outcome.CHARGED,
         reason: Reason = Reason.NONE,
         evidence: str = "DELIVRD",
+        contradiction: Contradiction = Contradiction.NONE,
     ) -> ChargeSettled:
         """A charge's end."""
         known = isinstance(charge, Charge)
@@ -209,6 +211,7 @@ class World:
             outcome=outcome,
             reason=reason,
             evidence=evidence,
+            contradiction=contradiction,
         )
 
     def message(

@@ -443,6 +443,7 @@ class Play:
         ore: int | None = None,
         number: str = OLA,
         org: str = "ORG1",
+        invoice: str = "invoice",
         expires_s: float = 600,
     ) -> Charge:
         """A charge to ask for; without a conversation, one of its own."""
@@ -452,7 +453,7 @@ class Play:
             conversation=conversation or self.ids.new(),
             at=self.clock.us,
             org=org,
-            invoice="invoice",
+            invoice=invoice,
             recipient=number,
             amount=kr * 100 if ore is None else ore,
             expires=self.clock.us + round(expires_s * SECOND_US),

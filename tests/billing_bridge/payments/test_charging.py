@@ -7,7 +7,7 @@ from bridge_world import KARI, OLA, World, the_charge, the_reply
 from structlog.testing import capture_logs
 
 from billing_bridge.audit import audit
-from foundation.contract import Charge, Outcome, Reason, Reply
+from foundation.contract import Charge, Contradiction, Outcome, Reason, Reply
 
 
 def charge(world: World) -> Charge:
@@ -91,6 +91,40 @@ def test_charged_after_not_charged_is_booked_marked_and_told(world: World) -> No
     assert world.balances() == {"operator_receivable": 5000, "fee_income": -5000}
     assert world.value("SELECT kind FROM notes") == "contradiction"
     in_order(world)
+
+
+def test_what_may_have_been_charged_is_not_charged_again_until_that_is_settled(world: World) -> None:
+    asked = charge(world)
+    world.take(world.settled(asked, Outcome.NOT_CHARGED))
+    with capture_logs() as lines:
+        said = world.settled(asked, Outcome.NOT_CHARGED, contradiction=Contradiction.OPEN)
+        assert world.take(said) == []
+    assert [line["event"] for line in lines] == ["bridge.contradiction"]
+    assert world.replies(world.pay()) == ["unsettled"]
+    assert world.rows("SELECT state, contradicted FROM payments") == [("not_charged", 1)]
+    world.take(world.settled(asked, Outcome.NOT_CHARGED, contradiction=Contradiction.SETTLED))
+    assert world.replies(world.pay()) == ["charge"]
+    in_order(world)
+
+
+def test_what_was_charged_after_all_is_paid(world: World) -> None:
+    asked = charge(world)
+    world.take(
+        world.settled(asked, Outcome.NOT_CHARGED),
+        world.settled(asked, Outcome.NOT_CHARGED, contradiction=Contradiction.OPEN),
+    )
+    assert world.replies(world.pay()) == ["unsettled"]
+    assert world.replies(world.settled(asked, contradiction=Contradiction.SETTLED)) == ["paid"]
+    assert world.replies(world.pay()) == ["nothing_outstanding"]
+    in_order(world)
+
+
+def test_a_contradiction_that_overtakes_the_end_it_speaks_against_is_not_forgotten(world: World) -> None:
+    asked = charge(world)
+    said = world.settled(asked, Outcome.NOT_CHARGED, contradiction=Contradiction.OPEN)
+    assert world.replies(said) == ["failed"]
+    assert world.take(world.settled(asked, Outcome.NOT_CHARGED)) == []
+    assert world.replies(world.pay()) == ["unsettled"]
 
 
 def test_not_charged_after_charged_is_kept_and_marked_but_charged_stands(world: World) -> None:

@@ -161,7 +161,8 @@ def test_contradicting_receipts_keep_the_first_and_raise_an_alarm(
     assert play.contradicted(wish)
     assert [name for name, _ in play.alarms].count("charge.contradicted") == 1
     assert play.fate() == (MessageFate.DELIVERED if first == "DELIVRD" else MessageFate.UNDELIVERED)
-    assert len(play.told(ChargeSettled)) == 1
+    told = [(str(each.outcome), each.contradiction) for each in play.told(ChargeSettled)]
+    assert told == [(expected, ""), (expected, "open")]
 
 
 def test_enroute_after_a_final_state_changes_nothing(play: Play) -> None:

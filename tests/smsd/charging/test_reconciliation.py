@@ -508,6 +508,34 @@ def test_what_is_missing_in_a_report_that_may_not_be_complete_stays_open(books: 
 
 
 @pytest.mark.parametrize(
+    ("state", "said", "evidence"),
+    [
+        (S.CHARGED, Said.CHARGED, E.REPORT_CHARGED),
+        (S.NOT_CHARGED, Said.NOT_CHARGED, E.REPORT_NOT_CHARGED),
+        (S.REFUSED, None, E.REPORT_NOT_CHARGED),
+    ],
+)
+def test_what_was_contradicted_is_settled_by_a_report_that_confirms_it(
+    books: Books, state: ChargeState, said: Said | None, evidence: Evidence
+) -> None:
+    charge = books.charge(state, message_id="77")
+    books.charge(S.CHARGED, message_id="78", number=KARI)
+    books.tx.run(sql.CONTRADICT_CHARGE, [(1, NOON, charge)])
+    if said:
+        books.row(said, message_id="77")
+    books.row(message_id="78", number=KARI)
+    line = next(line for line in books.compare(MONTH) if line.charge == charge)
+    assert (line.kind, line.evidence) == (K.CONFIRMED, (evidence,))
+    books.apply(MONTH)
+    assert books.state(charge) is state
+    assert books.tx.connection.execute(
+        "SELECT contradicted FROM charges WHERE id = ?", (charge,)
+    ).fetchone() == (2,)
+    assert [(each.charge, each.contradiction) for each in books.told()] == [(charge, "settled")]
+    assert [line.kind for line in books.compare(MONTH)].count(K.CONFIRMED) == 0
+
+
+@pytest.mark.parametrize(
     ("offset_us", "listed"), [(-1, False), (0, True), (DAY_US - 1, True), (DAY_US, False)]
 )
 def test_a_period_begins_with_its_first_moment_and_ends_before_its_last(

@@ -54,6 +54,67 @@ def test_a_human_settles_a_charge_and_the_bridge_is_told(
     assert worklist.events(play.connection, charge)[-1].detail.endswith("kari: phoned")
 
 
+def contradicted(play: Play, **wishes: object) -> str:
+    """A charge that was not made, and was."""
+    wish = play.start_charge(**wishes)
+    play.answer(message_id="1")
+    play.receipt("1", "UNDELIV")
+    play.receipt("1", "DELIVRD")
+    return wish.id
+
+
+def disputes(play: Play) -> list[str]:
+    return [fields["charge"] for name, fields in play.alarms if name == "charge.contradicted"]
+
+
+def test_a_contradiction_is_alarmed_at_every_start_until_a_human_settles_it(play: Play) -> None:
+    charge = contradicted(play)
+    play.alarms.clear()
+    play.crash()
+    assert disputes(play) == [charge]
+    assert resolve(play, charge, Outcome.NOT_CHARGED) is ChargeState.NOT_CHARGED
+    play.alarms.clear()
+    play.crash()
+    assert disputes(play) == []
+    with pytest.raises(worklist.CannotResolve, match="is not_charged"):
+        resolve(play, charge, Outcome.NOT_CHARGED)
+
+
+def test_nothing_of_an_invoice_is_charged_while_a_charge_of_it_is_contradicted(play: Play) -> None:
+    charge = contradicted(play, invoice="i1")
+    again, other = play.charge(invoice="i1"), play.charge(invoice="i2", kr=100)
+    play.parcel(again)
+    play.parcel(other)
+    assert play.state(again.id) is ChargeState.INTENDED
+    assert play.state(other.id) is ChargeState.SENDING
+    resolve(play, charge, Outcome.NOT_CHARGED)
+    play.tick(1)
+    play.tick(1)
+    assert play.state(again.id) is ChargeState.SENDING
+
+
+def test_what_is_said_to_be_billed_is_not_sent_again_either(play: Play) -> None:
+    wish = play.start_charge()
+    play.answer(status=0x58)
+    assert play.state(wish) is ChargeState.INTENDED
+    play.connection.execute("UPDATE charges SET contradicted = 1")
+    before = len(play.submitted)
+    play.tick(60)
+    assert len(play.submitted) == before
+    play.tick(600)
+    assert play.state(wish) is ChargeState.NOT_CHARGED
+    assert [each.contradiction for each in play.told(ChargeSettled)] == ["open"]
+
+
+def test_the_bridge_is_told_when_a_contradiction_is_settled(play: Play) -> None:
+    charge = contradicted(play)
+    resolve(play, charge, Outcome.NOT_CHARGED)
+    posted = Outbox().waiting(play.tx, BRIDGE, 0, 100)[-1]
+    (settled,) = msgspec.json.decode(posted.body, type=GatewayParcel).messages
+    assert isinstance(settled, ChargeSettled)
+    assert (settled.outcome, settled.contradiction) == (Outcome.NOT_CHARGED, "settled")
+
+
 def test_an_unknown_charge_cannot_be_resolved(play: Play) -> None:
     with pytest.raises(worklist.CannotResolve, match="there is no charge nobody"):
         resolve(play, "nobody")

@@ -28,6 +28,7 @@ class Broker:
         self.loses = 0.0
         self.repeats = 0.0
         self.slow_s = 0.0
+        self.reorders = 0.0
         self.keeps = rng.random() < 0.5
         """Whether it holds what comes for an end that is not there."""
         self.ends: dict[str, SimCarrier | None] = {"gateway": None, "bridge": None}
@@ -36,29 +37,36 @@ class Broker:
         self._flights = 0
         self._forgotten_to = 0
         self._landed: set[int] = set()
+        self._newest: dict[str, int] = {"gateway": 0, "bridge": 0}
 
     def send(self, to: str, parcels: Parcels, acks: list[str]) -> None:
         """One publish: whole or not at all."""
         if self.rng.random() < self.loses:
-            self.fired("hand-off lost")
+            self.fired("drop: a parcel is lost")
             return
         self._flights += 1
-        at = max(
-            self._last[to],
-            self.agenda.now + self.rng.uniform(0.0005, 0.01) + self.rng.uniform(0, self.slow_s),
-        )
-        self._last[to] = at
+        at = self.agenda.now + self.rng.uniform(0.0005, 0.01) + self.rng.uniform(0, self.slow_s)
+        if self.reorders and self.rng.random() < self.reorders:
+            # held up alone: what is sent after it may come before it
+            at += self.rng.uniform(0, 3)
+        else:
+            at = self._last[to] = max(self._last[to], at)
+        if self.slow_s and parcels:
+            self.fired("delay: parcels take long")
         self.agenda.at(at, partial(self._arrive, self._flights, to, parcels, acks))
         if self.rng.random() < self.repeats:
-            self.fired("hand-off repeated")
+            self.fired("duplicate: a parcel comes again")
             again = at + self.rng.choice((0.0, self.rng.uniform(0, 1), self.rng.uniform(0, 60)))
             self.agenda.at(again, partial(self._arrive, self._flights, to, parcels, acks))
 
-    def forget(self) -> None:
-        """The broker dies and comes back empty."""
+    def forget(self) -> bool:
+        """The broker dies and comes back empty; whether it had anything."""
+        had = self._flights > len(self._landed) or any(self._held.values())
         self._forgotten_to = self._flights
+        self._landed.update(range(1, self._flights + 1))
         for held in self._held.values():
             held.clear()
+        return had
 
     def attach(self, name: str, end: SimCarrier) -> None:
         """An end runs now."""
@@ -67,13 +75,20 @@ class Broker:
         for parcels, acks in held:
             end.come(parcels, acks)
 
-    def detach(self, name: str) -> None:
-        """An end is gone."""
-        self.ends[name] = None
+    def detach(self, end: SimCarrier) -> None:
+        """An end is gone, unless another has taken its place already."""
+        if self.ends[end.name] is end:
+            self.ends[end.name] = None
 
     def _arrive(self, flight: int, to: str, parcels: Parcels, acks: list[str]) -> None:
         if flight <= self._forgotten_to:
             return
+        if flight not in self._landed:
+            self._landed.add(flight)
+            if parcels and flight < self._newest[to]:
+                self.fired("reorder: a parcel overtakes another")
+            if parcels:
+                self._newest[to] = max(flight, self._newest[to])
         end = self.ends[to]
         if end is not None:
             end.come(parcels, acks)
@@ -86,7 +101,7 @@ class SimCarrier:
 
     def __init__(self, broker: Broker, name: str, other: str, boundary: Callable[[str], None]) -> None:
         self._broker = broker
-        self._name = name
+        self.name = name
         self._other = other
         self._boundary = boundary
         self._coming: list[Parcels] = []
@@ -113,14 +128,13 @@ class SimCarrier:
     async def run(self, receiver: Receiver) -> None:
         """Carry until cancelled."""
         delivery = Delivery(receiver)
-        self._broker.attach(self._name, self)
+        self._broker.attach(self.name, self)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._parcels(delivery))
                 tasks.create_task(self._acknowledgements(delivery))
         finally:
-            if self._broker.ends[self._name] is self:
-                self._broker.detach(self._name)
+            self._broker.detach(self)
 
     async def _parcels(self, delivery: Delivery) -> None:
         while True:

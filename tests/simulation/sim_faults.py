@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim_operator import ModelOperator
 from sim_plot import Fault
+from sim_process import Process
 
 if TYPE_CHECKING:
     from sim_world import World
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def _dies(name: str) -> Callable[[World, Fault], bool]:
     def act(world: World, _fault: Fault) -> bool:
         process = world.processes[name]
-        if not process.alive:
+        if not process.alive or process.replaced:
             return False
         process.die("at a moment of its own")
         return True
@@ -36,6 +37,7 @@ def _cut(world: World, fault: Fault) -> bool:
         return False
     rng = world.rng
     connection.cut(rng.choice((0.001, 0.5, 8.0)), rng.choice((0.001, 0.5, 8.0)))
+    world.fired("cut: a connection breaks")
     return True
 
 
@@ -49,6 +51,7 @@ def _half_open(world: World, fault: Fault) -> bool:
 
 
 def _slow(world: World, fault: Fault) -> None:
+    world.fired("delay: octets take long")
     world.network.slow_until = world.agenda.now + 20 * fault.value
     world.network.slow_s = world.rng.choice((0.5, 5.0, 30.0))
 
@@ -63,6 +66,7 @@ def _buffer_full(world: World, fault: Fault) -> bool:
     ):
         return False
     connection.client.stop_writes(True)
+    world.fired("send buffer full")
     if fault.more < 0.5:
         world.agenda.after(10 * fault.more + 0.01, partial(connection.client.stop_writes, False))
     else:
@@ -80,10 +84,12 @@ def _hang(world: World, fault: Fault) -> None:
 
 
 def _restart(world: World, fault: Fault) -> None:
+    world.fired("operator restarts")
     _operator(world, fault).restart(20 * fault.value, resets_ids=False, forgets=world.rng.choice((0.0, 0.5)))
 
 
 def _restart_anew(world: World, fault: Fault) -> None:
+    world.fired("operator restarts with ids anew")
     _operator(world, fault).restart(
         5 * fault.value, resets_ids=True, forgets=world.rng.choice((0.0, 0.0, 1.0))
     )
@@ -97,6 +103,7 @@ def _commits_fail(name: str) -> Callable[[World, Fault], None]:
 
 
 def _commits_slow(world: World, fault: Fault) -> None:
+    world.fired("gateway commits slowly")
     world.gateway.slow_commits_s = 3 * fault.value
     world.agenda.after(10 * fault.more, partial(setattr, world.gateway, "slow_commits_s", 0.0))
 
@@ -108,6 +115,8 @@ def _locked(world: World, fault: Fault) -> bool:
     except sqlite3.OperationalError:
         connection.close()
         return False
+
+    world.fired("store locked")
 
     def release() -> None:
         connection.execute("ROLLBACK")
@@ -131,27 +140,31 @@ def _broker(key: str, most: float) -> Callable[[World, Fault], bool]:
 def _forgets(world: World, _fault: Fault) -> bool:
     if world.together:
         return False
-    world.broker.forget()
+    if world.broker.forget():
+        world.fired("the broker forgets")
     return True
 
 
 def _clock(name: str) -> Callable[[World, Fault], None]:
     def act(world: World, fault: Fault) -> None:
         jump_s = world.rng.choice((-3600, -60, -1, 1, 60, 300, 3600, 90_000)) * fault.value
-        world.clocks[name].ahead_us += round(jump_s * 1e6)
+        world.clocks[name].jump(jump_s)
+        world.fired(f"{name}'s clock jumps")
         world.tell(f"the {name}'s clock jumps by {jump_s:.1f} s")
 
     return act
 
 
 def _suspended(world: World, fault: Fault) -> None:
+    world.fired("machine suspended")
     world.agenda.stand_still(world.agenda.now + 120 * fault.value)
 
 
 def _stops(world: World, _fault: Fault) -> bool:
     process = world.gateway
-    if not process.alive or process.leaving:
+    if not process.alive or process.leaving or process.replaced:
         return False
+    world.fired("gateway stops and starts")
     process.leaving = True
     daemon, main = world.daemon, process.main
 
@@ -164,14 +177,43 @@ def _stops(world: World, _fault: Fault) -> bool:
         if main[0].exception() is not None:
             world.find("program", f"the gateway ended: {main[0].exception()!r}")
         process.leaving = False
-        process.alive = False
-        process.loop.dead = True
-        world.broker.detach("gateway")
-        world.agenda.graves.append(process.loop)
+        process.gone()
         world.agenda.after(0.5, process._reborn)
 
     daemon.stop()
     world.agenda.after(0.2, again)
+    return True
+
+
+def _takes_over(world: World, fault: Fault) -> bool:
+    """The gateway is paused, another is started on its store, and then the first wakes."""
+    first = world.gateway
+    if world.together or not first.alive or first.leaving or first.replaced:
+        return False
+    second = Process(world, f"{first.name}'", world.birth_of_gateway)
+    second.takes_over = True
+    second.rebirth_s = first.rebirth_s
+
+    def start() -> None:
+        if first.busy or world.store_is_locked():
+            world.agenda.after(0.05, start)
+            return
+        world.fired("another gateway takes over")
+        world.superseded.append(first)
+        world.gateway = world.processes["gateway"] = second
+        second.start()
+        world.agenda.after(60 * fault.more**2 + 0.01, wake)
+
+    def wake() -> None:
+        world.fired("gateway wakes after another took over")
+        first.wake()
+
+    first.on_pause = lambda: world.agenda.after(20 * fault.value**2 + 0.01, start)
+    if fault.more < 0.5:
+        # between a commit and what was to follow from it
+        first.pause_at = "after commit"
+    else:
+        first.pause("gateway paused")
     return True
 
 
@@ -192,9 +234,11 @@ FAULTS: dict[str, Callable[[World, Fault], bool | None]] = {
     "hand-off loses": _broker("loses", 0.9),
     "hand-off repeats": _broker("repeats", 0.9),
     "hand-off slow": _broker("slow_s", 10.0),
+    "hand-off reorders": _broker("reorders", 0.9),
     "broker forgets": _forgets,
     "gateway's clock jumps": _clock("gateway"),
     "bridge's clock jumps": _clock("bridge"),
     "machine suspended": _suspended,
     "gateway stops and starts": _stops,
+    "another gateway takes over": _takes_over,
 }

@@ -31,6 +31,7 @@ class Transport(asyncio.Transport):
         self._eof: BaseException | None = None
         self._at_eof = False
         self.swallows = False
+        self.told_swallowing = False
         self.writes_stopped = False
         # what is under way from here to the peer: arrival, octets
         self.flying: deque[list[Any]] = deque()
@@ -50,6 +51,7 @@ class Transport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._closing or self.loop.dead:
             return
+        self.connection.network.watch(self.loop, data)
         self._boundary("before write")
         self.connection.send(self, bytes(data))
         self._boundary("after write")
@@ -145,6 +147,9 @@ class Connection:
     def send(self, sender: Transport, data: bytes) -> None:
         """Put octets on their way."""
         if sender.swallows:
+            if not sender.told_swallowing:
+                sender.told_swallowing = True
+                self.network.fired("drop: a half-open bind swallows octets")
             return
         arrival = max(sender.last_arrival, self.network.agenda.now + self.network.latency())
         sender.last_arrival = arrival
@@ -171,7 +176,7 @@ class Connection:
         """The network breaks: of what is under way some arrives, and each end hears of it at its own time."""
         for end, tells_s in ((self.client, tells_client_s), (self.server, tells_server_s)):
             self._cut_short(end.peer)
-            end.peer.swallows = True
+            end.peer.swallows = end.peer.told_swallowing = True
             arrives = max(end.peer.last_arrival, self.network.agenda.now + tells_s)
             end.loop.call_at(arrives, end.end, ConnectionResetError("cut"))
 
@@ -196,6 +201,8 @@ class Connection:
         total = sum(len(packet[1]) for packet in sender.flying)
         left = self.network.rng.choice((0, total, self.network.rng.randint(0, total)))
         for packet in sender.flying:
+            if 0 < left < len(packet[1]):
+                self.network.fired("cut: half a PDU arrives")
             packet[1] = packet[1][:left]
             left -= len(packet[1])
 
@@ -203,9 +210,12 @@ class Connection:
 class Network:
     """All connections between a gateway and its operators."""
 
-    def __init__(self, agenda: Agenda, rng: random.Random) -> None:
+    def __init__(self, agenda: Agenda, rng: random.Random, fired: Callable[[str], None]) -> None:
         self.agenda = agenda
         self.rng = rng
+        self.fired = fired
+        self.watch: Callable[[SimLoop, bytes], None] = lambda _loop, _data: None
+        """Sees everything that is written, and by whom."""
         self.connections: set[Connection] = set()
         self.order: list[Connection] = []
         self.slow_until = 0.0
@@ -245,6 +255,7 @@ class Network:
                 if end.loop is loop and not end.lost:
                     if silently:
                         end.swallows = end.peer.swallows = True
+                        end.told_swallowing = end.peer.told_swallowing = True
                         connection._cut_short(end)
                     else:
                         connection.finish(end)

@@ -6,10 +6,23 @@ Written for the oracle: it shares the SMPP session with the gateway, and none of
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sim_fates import Fates, IdSource
+from sim_message import (
+    BAD_NUMBER,
+    MO_TAG,
+    NO_CREDIT,
+    PRICE_TAG,
+    QUEUE_FULL,
+    SYSTEM_ERROR,
+    TARIFFS,
+    THROTTLED,
+    Item,
+    Mo,
+    Sm,
+    Traits,
+)
 from sim_time import SimLoop
 
 from smsd.smpp import pdu as p
@@ -22,100 +35,7 @@ from smsd.smpp.wire import Wire
 if TYPE_CHECKING:
     from sim_world import World
 
-MO_TAG = 0x1502
-PRICE_TAG = 0x1403
-MESSAGE_ID, MESSAGE_STATE, NETWORK_ERROR = 0x001E, 0x0427, 0x0423
-THROTTLED, QUEUE_FULL, SYSTEM_ERROR, BAD_NUMBER, NO_CREDIT = 0x58, 0x14, 0x08, 0x0B, 0x401
-STATES = {
-    "ENROUTE": 1, "DELIVRD": 2, "EXPIRED": 3, "DELETED": 4,
-    "UNDELIV": 5, "ACCEPTD": 6, "UNKNOWN": 7, "REJECTD": 8,
-}  # fmt: skip
 _RECEIVES = (CommandId.BIND_TRANSCEIVER, CommandId.BIND_RECEIVER)
-TARIFFS = {"50": "3115", "100": "3120", "150": "3125"}
-"""Kroner → code, where the price travels as service_type."""
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What kind of operator this is; probabilities are per message."""
-
-    name: str = "telco"
-    port: int = 2775
-    ids: str = "decimal"  # decimal padded hex uuid resp-hex receipt-hex
-    price: str = "tlv"  # tlv int kroner service_type
-    billing: str = "delivery"  # accept delivery late
-    receipts: str = "text"  # text tlv both swapped
-    echo: bool = True
-    throttles: float = 0.0
-    refuses: float = 0.0
-    unclear: float = 0.0
-    nacks: float = 0.0
-    swallows: float = 0.0
-    silent: float = 0.0
-    answers_late: float = 0.0
-    drops_link: float = 0.0
-    undelivered: float = 0.15
-    receipt_first: float = 0.0
-    receipt_twice: float = 0.0
-    receipt_never: float = 0.0
-    receipt_late: float = 0.0
-    receipt_odd: float = 0.0
-    lies: float = 0.0
-    closes_on_silence: bool = True
-    patience_s: float = 20.0
-
-
-@dataclass
-class Sm:
-    """A short message the operator took, and what became of the money."""
-
-    place: int
-    number: str
-    price_ore: int
-    text: bytes
-    mo: str
-    taken_at: float
-    response_id: str
-    receipt_id: str
-    billed_at: float | None = None
-    lied_about: bool = False
-    forgotten: bool = False
-    final: bool = False
-    told_at: float | None = None
-    receipt_heard: bool = False
-    """Whether the receipt that decides was acknowledged."""
-
-
-@dataclass
-class Mo:
-    """A text from a phone, on its way until it is acknowledged."""
-
-    ref: str
-    number: str
-    text: str
-    kind: str
-    pdus: list[p.DeliverSm]
-    acked_parts: set[int] = field(default_factory=set)
-    sent: int = 0
-    acked_at: float | None = None
-    unsure: bool = False
-
-    @property
-    def acked(self) -> bool:
-        return len(self.acked_parts) == len(self.pdus)
-
-
-@dataclass(eq=False)
-class Item:
-    """Something for the ESME: a part of an MO or a receipt."""
-
-    pdu: p.DeliverSm
-    what: str
-    on_acked: Callable[[], None]
-    mo: Mo | None = None
-    waits_until: float = 0.0
-    under_way: bool = False
-    done: bool = False
 
 
 class ModelOperator:
@@ -141,9 +61,8 @@ class ModelOperator:
         self.down_until = 0.0
         self.hangs_until = 0.0
         self.throttling_until = 0.0
-        self._next_id = 1
-        self._epoch = 0
-        self._used: dict[tuple[str, str], Sm] = {}
+        self._ids = IdSource(traits.ids, big=traits.receipts == "both", rng=rng)
+        self._fates = Fates(self)
 
     # connections
 
@@ -153,7 +72,6 @@ class ModelOperator:
 
     def on_bind(self, conn: ServerConnection, frame: p.Frame) -> int | None:
         self.conns.append(conn)
-        self.world.fired("bind")
         self.agenda.after(0.001, self.pump)
         return 0
 
@@ -169,9 +87,7 @@ class ModelOperator:
         )
         for conn in list(self.conns):
             conn.drop()
-        self._epoch += 1
-        if resets_ids:
-            self._next_id = 1
+        self._ids.restart(anew=resets_ids)
         for sm in self.ledger:
             if not sm.final and self.rng.random() < forgets:
                 sm.forgotten = True
@@ -205,8 +121,12 @@ class ModelOperator:
                 item.under_way = True
                 if item.mo is not None:
                     item.mo.sent += 1
+                    again_here = any(each is conn for each in item.mo.conns) and len(item.mo.pdus) == 1
+                    item.mo.conns.append(conn)
                     if item.mo.sent > len(item.mo.pdus):
-                        self.world.fired("MO sent again")
+                        self.world.fired("duplicate: an MO is sent again")
+                        if again_here:
+                            self.world.fired("duplicate: an MO is sent again on the same bind")
                         self.world.tell(f"{self.traits.name}: sends {item.what} again")
             if not conn.room:
                 ready.remove(conn)
@@ -225,7 +145,6 @@ class ModelOperator:
             item.under_way = False
             wait_s = 0.0
             if answer.kind is AnswerKind.TIMED_OUT:
-                self.world.fired("deliver_sm not answered in time")
                 if self.traits.closes_on_silence:
                     self.agenda.after(0, conn.drop)
                 else:
@@ -281,8 +200,8 @@ class ModelOperator:
             (traits.swallows, self._swallow),
         ):
             if draw < odds:
-                world.fired(f"operator: {act.__name__.strip('_')}")
-                world.tell(f"{traits.name}: {act.__name__.strip('_')}s {what}")
+                world.fired(f"operator: {_ACTS[act.__name__]}")
+                world.tell(f"{traits.name}: {_ACTS[act.__name__]}: {what}")
                 act(conn, frame, pdu, price_ore)
                 return
             draw -= odds
@@ -337,174 +256,30 @@ class ModelOperator:
     def _answer(self, conn: ServerConnection, frame: p.Frame, message_id: str, status: int) -> None:
         conn.respond(frame, p.SubmitSmResp(message_id), status)
 
-    # what becomes of a message
-
     def _accept(self, frame: p.Frame, pdu: p.SubmitSm, price_ore: int) -> Sm:
-        response_id, receipt_id = self._new_ids("+" + pdu.destination_addr)
+        number = "+" + pdu.destination_addr
+        may_share = not self.traits.receipt_first
+        response_id, receipt_id = self._ids.pair(number, may_share=may_share)
         mo = (p.find(pdu.tlvs, MO_TAG) or b"").decode()
         sm = Sm(
-            len(self.ledger), "+" + pdu.destination_addr, price_ore, pdu.short_message, mo, self.agenda.now,
-            response_id, receipt_id,
+            len(self.ledger), number, price_ore, pdu.short_message, mo, self.agenda.now, response_id,
+            receipt_id,
         )  # fmt: skip
         self.ledger.append(sm)
-        self._used[receipt_id, sm.number] = sm
+        again = self._ids.keep(sm)
+        if again:
+            self.world.fired(again)
         kind = f"premium {price_ore // 100} kr" if price_ore else "free"
         self.world.tell(
             f"{self.traits.name}: takes {kind} to {sm.number[-2:]} as {response_id} for {mo or '?'}: "
             f"{pdu.short_message[:24]!r}"
         )
         if price_ore:
-            self._premium(sm)
+            self.world.fired(f"ids: {self.traits.ids}")
+            self._fates.premium(sm)
         else:
-            self._free(sm)
+            self._fates.free(sm)
         return sm
-
-    def _new_ids(self, number: str) -> tuple[str, str]:
-        while True:
-            value, self._next_id = self._next_id, self._next_id + 1
-            form = self.traits.ids
-            if form == "uuid":
-                text = f"{value:08x}-{self._epoch:04x}-4000-8000-{self.rng.getrandbits(48):012x}"
-                pair = (text, text.upper() if self.rng.random() < 0.3 else text)
-            else:
-                big = value + (1 << 62 if self.traits.receipts == "both" else 250)
-                pair = {
-                    "decimal": (str(big), str(big)),
-                    "padded": (f"{big:020d}", f"{big:020d}"),
-                    "hex": (f"{big:x}", f"{big:x}"),
-                    "resp-hex": (f"{big:X}", str(big)),
-                    "receipt-hex": (str(big), f"{big:x}"),
-                }[form]
-            # the same id for the same phone again could not be told apart by anybody
-            if (pair[1], number) not in self._used:
-                return pair
-
-    def _free(self, sm: Sm) -> None:
-        rng = self.rng
-        delay_s = rng.uniform(0.05, 2)
-        if rng.random() < self.traits.receipt_first:
-            delay_s = 0.0003
-        delivered = rng.random() >= self.traits.undelivered * 0.3 or self.world.calm
-
-        def deliver() -> None:
-            if sm.forgotten:
-                return
-            if delivered:
-                sm.told_at = self.agenda.now
-                self.world.phones[sm.number].told.append((self.agenda.now, sm.mo, sm.text))
-                self.world.tell(f"phone {sm.number[-2:]} reads {sm.text[:40]!r}")
-
-        self.agenda.after(delay_s, deliver)
-        self._receipt(sm, delay_s + 0.01, "DELIVRD" if delivered else "UNDELIV", final=True)
-
-    def _premium(self, sm: Sm) -> None:
-        traits, rng, world = self.traits, self.rng, self.world
-        phone = world.phones[sm.number]
-        poor = phone.credit_ore is not None and phone.credit_ore < sm.price_ore
-        delay_s = rng.uniform(0.1, 3)
-        if rng.random() < traits.receipt_late:
-            delay_s = rng.choice(
-                (rng.uniform(20, 90), rng.uniform(3600, 12 * 3600), rng.uniform(20 * 3600, 47 * 3600))
-            )
-            world.fired("receipt late")
-        if rng.random() < traits.receipt_first:
-            world.fired("receipt before the response")
-            delay_s = 0.0003
-        fails = poor or rng.random() < traits.undelivered
-        if traits.billing == "accept" and not poor:
-            fails = False
-            self._bill(sm)
-        never = rng.random() < traits.receipt_never
-        if never:
-            world.fired("receipt never")
-        stat = rng.choice(("UNDELIV", "EXPIRED", "REJECTD", "DELETED")) if fails else "DELIVRD"
-        if poor:
-            stat = "UNDELIV"
-        err = "0021" if poor else ("000" if rng.random() < 0.6 else rng.choice(("0021", "0022", "0099")))
-        if rng.random() < traits.receipt_odd:
-            world.fired("receipt pending before the final one")
-            self._receipt(
-                sm, delay_s * rng.random(), rng.choice(("ENROUTE", "ACCEPTD", "UNKNOWN")), err="0021"
-            )
-        if traits.billing == "late":
-            # delivered first, billing is tried again and again
-            self._receipt(sm, delay_s, "DELIVRD", err="0210")
-            delay_s += rng.choice((rng.uniform(1, 5), rng.uniform(60, 9000)))
-
-        def end() -> None:
-            if sm.forgotten:
-                return
-            if not fails and sm.billed_at is None:
-                self._bill(sm)
-            sm.final = True
-
-        self.agenda.after(delay_s, end)
-        if not never:
-            self._receipt(sm, delay_s + 0.001, stat, err=err, final=True)
-            if rng.random() < traits.receipt_twice:
-                world.fired("receipt twice")
-                self._receipt(sm, delay_s + rng.uniform(0.01, 200), stat, err=err)
-            if rng.random() < traits.receipt_odd:
-                world.fired("receipt pending after the final one")
-                self._receipt(sm, delay_s + rng.uniform(0.01, 20), rng.choice(("ENROUTE", "ACCEPTD")))
-            if rng.random() < traits.lies:
-                world.fired("contradictory receipt")
-                sm.lied_about = True
-                self._receipt(
-                    sm, delay_s + rng.choice((-0.05, 0.5, 100.0)), "UNDELIV" if not fails else "DELIVRD"
-                )
-
-    def _bill(self, sm: Sm) -> None:
-        sm.billed_at = self.agenda.now
-        phone = self.world.phones[sm.number]
-        if phone.credit_ore is not None:
-            phone.credit_ore -= sm.price_ore
-        self.world.tell(
-            f"{self.traits.name}: BILLS {sm.number[-2:]} {sm.price_ore // 100} kr for {sm.response_id}"
-        )
-
-    # receipts
-
-    def _receipt(self, sm: Sm, delay_s: float, stat: str, *, err: str = "000", final: bool = False) -> None:
-
-        def send() -> None:
-            if sm.forgotten:
-                return
-            if not sm.price_ore and final:
-                sm.final = True
-            self.world.tell(f"{self.traits.name}: receipt {sm.receipt_id} {stat} err:{err}")
-
-            def heard() -> None:
-                sm.receipt_heard |= final
-
-            self.items.append(Item(self._receipt_pdu(sm, stat, err), f"receipt {sm.receipt_id}", heard))
-            self.pump()
-
-        self.agenda.after(max(0.0005, delay_s), send)
-
-    def _receipt_pdu(self, sm: Sm, stat: str, err: str) -> p.DeliverSm:
-        form = self.traits.receipts
-        text, tlvs = b"", []
-        if form != "tlv":
-            stamp = "2611221200"
-            text = (
-                f"id:{sm.receipt_id} sub:001 dlvrd:001 submit date:{stamp} done date:{stamp} "
-                f"stat:{stat} err:{err} text:"
-            ).encode("ascii")
-        if form in ("tlv", "both"):
-            tlvs = [
-                p.Tlv(MESSAGE_ID, sm.receipt_id.encode() + b"\0"),
-                p.Tlv(MESSAGE_STATE, bytes((STATES[stat],))),
-            ]
-            if form == "tlv" and err != "000":
-                tlvs.append(p.Tlv(NETWORK_ERROR, err[1:].encode()))
-        phone, code = sm.number.removeprefix("+"), self.world.short_code
-        if form == "swapped":
-            phone, code = code, phone
-        return p.DeliverSm(
-            source_addr_ton=1, source_addr_npi=1, source_addr=phone, destination_addr=code, esm_class=0x04,
-            short_message=text, tlvs=tuple(tlvs),
-        )  # fmt: skip
 
     # the oracle's questions
 
@@ -519,6 +294,10 @@ class ModelOperator:
         return bool(self.items)
 
 
-def any_of(rng: random.Random, *choices: Any) -> Any:
-    """One of these."""
-    return rng.choice(choices)
+_ACTS = {
+    "_throttle": "throttles",
+    "_refuse": "refuses",
+    "_unclear": "answers unclearly",
+    "_nack": "answers by generic_nack",
+    "_swallow": "loses a message inside",
+}

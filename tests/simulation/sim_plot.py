@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sim_operator import Traits
+from sim_message import Traits
 
 from foundation.clock import OSLO, to_us
 
@@ -101,6 +101,15 @@ def draw(seed: int, *, faults: bool = True) -> Plot:
                 plot.faults.append(
                     Fault(round(text.at + rng.uniform(0.005, 0.05), 4), kind, 0.1 * rng.random(), 0.0)
                 )
+        if not plot.together:
+            for text in plot.texts:
+                if rng.random() < 0.12:
+                    # while what it set off is handed over
+                    at = round(text.at + rng.uniform(0.01, 0.3), 4)
+                    kind = rng.choice(_HAND_OFF)
+                    if kind != "broker forgets":
+                        at = text.at
+                    plot.faults.append(Fault(at, kind, rng.random(), rng.random()))
         plot.faults.sort(key=lambda fault: fault.at)
     if storm:
         for name in ("gateway", "bridge"):
@@ -147,6 +156,7 @@ def _operators(rng: random.Random, storm: float) -> list[Traits]:
             price=rng.choice(("tlv", "tlv", "int", "kroner", "service_type")),
             billing=rng.choice(("accept", "delivery", "delivery", "late")),
             receipts=rng.choice(("text", "text", "tlv", "both", "swapped")),
+            report=rng.choice(("all", "all", "billed", "receipt-ids")),
             echo=rng.random() < 0.8,
             throttles=odds(0.25),
             refuses=odds(0.15),
@@ -239,6 +249,7 @@ def _faults(rng: random.Random, storm: float, begins_s: float) -> list[Fault]:
     return sorted(faults, key=lambda fault: fault.at)
 
 
+_HAND_OFF = ("hand-off loses", "hand-off repeats", "hand-off slow", "hand-off reorders", "broker forgets")
 _KINDS = {
     "gateway dies": 3,
     "bridge dies": 1,
@@ -256,9 +267,11 @@ _KINDS = {
     "hand-off loses": 2,
     "hand-off repeats": 2,
     "hand-off slow": 1,
+    "hand-off reorders": 2,
     "broker forgets": 1,
     "gateway's clock jumps": 2,
     "bridge's clock jumps": 1,
     "machine suspended": 1,
     "gateway stops and starts": 1,
+    "another gateway takes over": 2,
 }

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim_carrier import SimCarrier
 from sim_time import Died, SimLoop
 
 from foundation.store import Store
@@ -58,6 +59,13 @@ class Process:
         self.slow_commits_s = 0.0
         self.crashes: Counter[str] = Counter()
         self.leaving = False
+        self.takes_over = False
+        """Whether its first life takes the store from whoever has it."""
+        self.replaced = False
+        """Whether another process has its place: paused, it is to end by itself once it wakes."""
+        self.pause_at = ""
+        self.on_pause: Callable[[], None] = lambda: None
+        self.ends: list[SimCarrier] = []
         self._birth = birth
         self._jobs: list[Any] = []
         self._stores: dict[int, Store] = {}
@@ -77,8 +85,10 @@ class Process:
             self.loop.before_step = self._step
         self._jobs = []
         self._stores = {}
+        self.ends = []
         self.world.tell(f"{self.name}: starts, life {self.lives}")
         self.main = self._birth(self)
+        self.takes_over = False
 
     @property
     def busy(self) -> bool:
@@ -89,6 +99,8 @@ class Process:
         """A place where this process may die; raises where it does."""
         if not self.alive or self.leaving:
             return
+        if self.pause_at == where:
+            self.pause(f"gateway paused right {where.replace('after ', 'after a ')}")
         self.boundaries += 1
         if self.boundaries in self.die_at_boundaries:
             self.die(where)
@@ -108,22 +120,58 @@ class Process:
         self.alive = False
         self.loop.dead = True
         self.crashes[where] += 1
-        world.fired(f"crash: {where}")
+        if where != "where the store failed at the start":
+            world.fired(f"crash: {where}")
+        if self.dies_silently:
+            world.fired("the machine dies with its process")
         world.tell(f"{self.name}: DIES {where}" + (", machine and all" if self.dies_silently else ""))
         world.network.process_died(self.loop, silently=self.dies_silently)
-        world.broker.detach(self.name)
-        if world.together:
-            world.broker.detach("bridge")
+        self._let_go()
         for job in self._jobs:
             self._fail(job)
         self._jobs = []
+        world.agenda.graves.append(self.loop)
+        if not self.replaced:
+            world.agenda.after(self.rebirth_s, self._reborn)
+
+    def _let_go(self) -> None:
+        for end in self.ends:
+            self.world.broker.detach(end)
         for lock in self._locks:
             lock.release()
         self._locks = []
-        world.agenda.graves.append(self.loop)
-        world.agenda.after(self.rebirth_s, self._reborn)
+
+    def pause(self, kind: str) -> None:
+        """No step any more until `wake` (SIGSTOP); its connections stay open, nobody tells its peers."""
+        self.pause_at = ""
+        self.replaced = True
+        self.loop.pause()
+        self.world.fired(kind)
+        self.world.tell(f"{self.name}: PAUSED")
+        self.on_pause()
+
+    def wake(self) -> None:
+        """Go on (SIGCONT)."""
+        if self.alive:
+            self.world.tell(f"{self.name}: WAKES")
+            self.loop.wake()
+
+    def gone(self) -> None:
+        """Its programs have ended by themselves; the machine clears up after it."""
+        self.alive = False
+        self.loop.dead = True
+        self.world.tell(f"{self.name}: ended")
+        self.world.network.process_died(self.loop, silently=False)
+        self._let_go()
+        for task in self.main:
+            task.cancel()
+        self.world.agenda.graves.append(self.loop)
 
     def _reborn(self) -> None:
+        if self.world.store_is_locked():
+            # whoever starts it sees that its store cannot be had now, and tries again
+            self.world.agenda.after(0.5, self._reborn)
+            return
         for store in self._stores.values():
             store._connection.close()
         self.start()
@@ -152,7 +200,7 @@ class Process:
             self._jobs = [each for each in self._jobs if each is not job]
             if self.fail_commits > 0:
                 self.fail_commits -= 1
-                self.world.fired("commit fails")
+                self.world.fired(f"{'bridge' if self.name == 'bridge' else 'gateway'}'s commit fails")
                 self.world.tell(f"{self.name}: a commit fails")
                 self._fail(job)
                 return

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sim_operator import MO_TAG, PRICE_TAG, TARIFFS, Traits
+from sim_message import MO_TAG, PRICE_TAG, TARIFFS, Traits
 
 from billing_bridge.importing.invoices import read_invoices, write_invoices
 from billing_bridge.importing.people import read_people, write_people
@@ -26,6 +26,7 @@ from foundation.settings_tables import (
 from foundation.store import Schema, SqliteTx, open_sqlite
 from smsd.codewords import Function
 from smsd.settings import Limits, Operator, Organisation, Price, Settings, ShortCode
+from smsd.settings_operators import ReportForm
 from smsd.store import SCHEMA as GATEWAY_SCHEMA
 
 SHORT_CODE = "2030"
@@ -56,6 +57,7 @@ REPLIES = {
     "paid": "PAID {amount} {codeword}",
     "failed": "FAILED {amount} {codeword}",
     "corrected": "CORRECTED {amount} {codeword}",
+    "unsettled": "UNSETTLED {amount} {codeword}",
 }
 OUTCOMES = {
     "0021": "no_credit",
@@ -153,6 +155,7 @@ def operator_settings(
         price=Price(**price),
         outcomes=OUTCOMES,
         echo_tlvs=(MO_TAG,) if traits.echo else (),
+        report=ReportForm(id_form="receipt" if traits.report == "receipt-ids" else "response"),
     )
 
 

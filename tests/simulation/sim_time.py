@@ -44,6 +44,8 @@ class Agenda:
     def take(self, loop: SimLoop) -> deque[asyncio.Handle]:
         """All that a dead process still had to do."""
         mine = deque(handle for handle in self.ready if handle._loop is loop)  # type: ignore[attr-defined]
+        mine.extend(loop.paused or ())
+        loop.paused = None
         self.ready = deque(handle for handle in self.ready if handle._loop is not loop)  # type: ignore[attr-defined]
         return mine
 
@@ -107,7 +109,9 @@ class Agenda:
         if handle._cancelled:
             return
         loop: SimLoop = handle._loop  # type: ignore[attr-defined]
-        if not loop.dead:
+        if loop.paused is not None:
+            loop.paused.append(handle)
+        elif not loop.dead:
             self.steps += 1
             loop.step(handle)
 
@@ -122,6 +126,8 @@ class SimLoop(asyncio.AbstractEventLoop):
         self.steps = 0
         self.errors: list[str] = []
         self.before_step: Callable[[], None] | None = None
+        self.paused: deque[asyncio.Handle] | None = None
+        """What was to happen since the process was paused (SIGSTOP); None while it runs."""
         self._farewell: deque[asyncio.Handle] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -199,6 +205,16 @@ class SimLoop(asyncio.AbstractEventLoop):
         """Start a program as this process's main task."""
         return self.create_task(program, name=name)
 
+    def pause(self) -> None:
+        """No step from now on; what is to happen is kept."""
+        if self.paused is None:
+            self.paused = deque()
+
+    def wake(self) -> None:
+        """Go on with everything that came due meanwhile."""
+        kept, self.paused = self.paused, None
+        self.agenda.ready.extend(kept or ())
+
     def bury(self) -> None:
         """After death: end every task without effect on anything, so that nothing of it is left in memory."""
         assert self.dead
@@ -229,6 +245,12 @@ class SimClock:
         self._agenda = agenda
         self._started_us = started_us
         self.ahead_us = 0
+        self.ever_ahead_us = [0]
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the wall clock."""
+        self.ahead_us += round(seconds * SECOND_US)
+        self.ever_ahead_us.append(self.ahead_us)
 
     def now_us(self) -> int:
         return self._started_us + self.ahead_us + round(self._agenda.now * SECOND_US)

@@ -1,20 +1,15 @@
 """One simulated world: the unchanged gateway and bridge, model operators, phones, and all between them.
 
-`run` plays one seed from its beginning until nothing moves any more, and lets the oracle look at it.
+It is played from its beginning until nothing moves any more; `sim_oracle` then looks at it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
-import logging
 import random
-import shutil
 import sqlite3
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,9 +18,11 @@ from typing import Any
 import structlog
 from sim_carrier import Broker, SimCarrier
 from sim_faults import FAULTS
+from sim_kinds import known
+from sim_message import MO_TAG, Mo
 from sim_network import Network
-from sim_operator import MO_TAG, Mo, ModelOperator
-from sim_plot import Fault, Plot, Text, draw
+from sim_operator import ModelOperator
+from sim_plot import Fault, Plot, Text
 from sim_process import Process, SimLock
 from sim_settings import (
     SHORT_CODE,
@@ -35,15 +32,14 @@ from sim_settings import (
     gateway_settings,
     operator_settings,
 )
-from sim_time import Agenda, Died, SimClock
+from sim_time import Agenda, SimClock, SimLoop
 
 from billing_bridge.daemon import BridgeDaemon
 from billing_bridge.store import SCHEMA as BRIDGE_SCHEMA
 from foundation.carriers.local import LocalCarrier
-from foundation.contract import Outcome
 from foundation.ids import Ids
-from foundation.store import Store, StoreFailed, open_sqlite
-from smsd.charging.worklist import CannotResolve, resolve
+from foundation.ownership import Terms, open_owned
+from foundation.store import StoreFailed, StoreLost
 from smsd.daemon import Daemon
 from smsd.smpp.link import LinkSettings
 from smsd.smpp.pdu import DeliverSm, Tlv
@@ -51,6 +47,7 @@ from smsd.smpp.pdu import DeliverSm, Tlv
 _CALM_AFTER_S = 60.0
 _QUIET_S = 120.0
 _MOST_CLUSTERS = 60
+_SUBMIT_SM = 4
 
 
 @dataclass
@@ -90,7 +87,7 @@ class World:
         self.response_timeout_s = plot.response_timeout_s
         self.rng = random.Random(f"world {plot.seed}")
         self.rng_disk = random.Random(f"disk {plot.seed}")
-        self.network = Network(self.agenda, random.Random(f"network {plot.seed}"))
+        self.network = Network(self.agenda, random.Random(f"network {plot.seed}"), self.fired)
         self.broker = Broker(self.agenda, random.Random(f"broker {plot.seed}"), self.fired)
         self.clocks = {name: SimClock(self.agenda, plot.started_us) for name in ("gateway", "bridge", "true")}
         self.gateway_store = folder / "gateway.db"
@@ -114,7 +111,10 @@ class World:
             ),
             stop_grace_s=5,
         )
-        self.gateway = Process(self, "gateway", self._birth_of_gateway)
+        self.network.watch = self._watch
+        self.gateway = Process(self, "gateway", self.birth_of_gateway)
+        self.superseded: list[Process] = []
+        """Gateways whose store another has taken over."""
         self.bridge = Process(self, "bridge", self._birth_of_bridge)
         self.processes = {"gateway": self.gateway, "bridge": self.gateway if self.together else self.bridge}
         for name, process in (("gateway", self.gateway), ("bridge", self.bridge)):
@@ -136,8 +136,16 @@ class World:
 
     def fired(self, kind: str) -> None:
         """A fault that really happened."""
-        if kind != "bind":
-            self.faults[kind] += 1
+        self.faults[known(kind)] += 1
+
+    def _watch(self, loop: SimLoop, octets: bytes) -> None:
+        """Nothing that costs anything leaves a gateway whose store is another's."""
+        if not any(process.loop is loop for process in self.superseded):
+            return
+        while len(octets) >= 16:
+            if int.from_bytes(octets[4:8], "big") == _SUBMIT_SM:
+                self.find("fence", f"{loop.name} sends a submit_sm after another took its store over")
+            octets = octets[max(16, int.from_bytes(octets[:4], "big")) :]
 
     def clock_of(self, _name: str) -> SimClock:
         """A clock that is right."""
@@ -145,29 +153,41 @@ class World:
 
     # births
 
-    def _birth_of_gateway(self, process: Process) -> list[Any]:
+    def birth_of_gateway(self, process: Process) -> list[Any]:
+        """The gateway's program, and the bridge's where they run together."""
         life = process.lives
         loop = process.loop
         if self.together:
             mine, other = LocalCarrier.pair()
         else:
             mine = SimCarrier(self.broker, "gateway", "bridge", process.boundary)  # type: ignore[assignment]
+            process.ends.append(mine)  # type: ignore[arg-type]
         self.daemon = Daemon(
             self.settings,
             clock=self.clocks["gateway"],
-            rng=random.Random(f"gateway {self.plot.seed} {life}"),
+            rng=random.Random(f"{process.name} {self.plot.seed} {life}"),
             connect=partial(self._connect, process),
             runner=process.runner,
             carrier=mine,
+            take_over=process.takes_over,
             locks=process.locks,
         )
         tasks = [loop.create_task(self.daemon.run(), name="gateway")]
+        tasks[0].add_done_callback(partial(self._gateway_ended, process))
         if self.together:
             tasks.append(self._start_bridge(process, other))
         return tasks
 
+    def _gateway_ended(self, process: Process, done: asyncio.Task[None]) -> None:
+        if not process.replaced or not process.alive or done.cancelled():
+            return
+        if not isinstance(done.exception(), StoreLost):
+            self.find("fence", f"{process.name} ended otherwise than it should: {done.exception()!r}")
+        process.gone()
+
     def _birth_of_bridge(self, process: Process) -> list[Any]:
         end = SimCarrier(self.broker, "bridge", "gateway", process.boundary)
+        process.ends.append(end)
         return [self._start_bridge(process, end)]
 
     def _start_bridge(self, process: Process, carrier: Any) -> asyncio.Task[None]:
@@ -182,8 +202,15 @@ class World:
         return task
 
     async def _serve_bridge(self, process: Process, carrier: Any, life: int) -> None:
-        store = Store(open_sqlite(f"sqlite:///{self.bridge_store}", BRIDGE_SCHEMA), runner=process.runner)
         clock = self.clocks["bridge"]
+        store = open_owned(
+            f"sqlite:///{self.bridge_store}",
+            BRIDGE_SCHEMA,
+            clock,
+            Terms("bridge.store", bridge_settings().take_over_s),
+            runner=process.runner,
+            locks=process.locks,
+        )
         ids = Ids(clock, random.Random(f"bridge {self.plot.seed} {life}").getrandbits)
         try:
             await BridgeDaemon(bridge_settings(), store, carrier, clock, ids).run()
@@ -216,11 +243,11 @@ class World:
         self.gateway.start()
         self.agenda.run_until(0.3)
         if self.plot.begins_s > 20:
-            self._skip_to(self.plot.begins_s - 3)
+            self.skip_to(self.plot.begins_s - 3)
         last = max([text.at for text in self.plot.texts] + [fault.at for fault in self.plot.faults])
         self.agenda.run_until(last + 1)
         self._calm_down()
-        self._settle()
+        self.settle()
 
     def _text(self, text: Text) -> None:
         operator = self.rng.choice(list(self.operators.values()))
@@ -248,9 +275,10 @@ class World:
             )
             for octets, esm_class in parts
         ]
-        mo = Mo(ref, text.number, text.text, text.kind, pdus)
-        mo.at_us = self.clocks["true"].now_us()  # type: ignore[attr-defined]
-        mo.operator = operator.traits.name  # type: ignore[attr-defined]
+        if any((each.number, each.text) == (text.number, text.text) for each in self.mos):
+            self.fired("a member texts the same again")
+        at_us = self.clocks["true"].now_us()
+        mo = Mo(ref, text.number, text.text, text.kind, at_us, operator.traits.name, pdus)
         self.mos.append(mo)
         self.tell(f"phone {text.number[-2:]} texts {text.text!r} ({ref})")
         operator.text_from_phone(mo)
@@ -258,7 +286,6 @@ class World:
     def _fault(self, fault: Fault) -> None:
         act = FAULTS[fault.kind]
         if act(self, fault) is not False:
-            self.fired(fault.kind)
             self.tell(f"FAULT {fault.kind}")
 
     def _calm_down(self) -> None:
@@ -266,10 +293,11 @@ class World:
         self.calm = True
         self.tell("calm")
         self.network.slow_until = 0.0
-        self.broker.loses = self.broker.repeats = self.broker.slow_s = 0.0
+        self.broker.loses = self.broker.repeats = self.broker.slow_s = self.broker.reorders = 0.0
         for operator in self.operators.values():
             operator.hangs_until = 0.0
         for process in (self.gateway, self.bridge):
+            process.pause_at = ""
             process.die_at_boundaries.clear()
             process.die_at_steps.clear()
             process.fail_commits = 0
@@ -283,6 +311,11 @@ class World:
         for process in {id(each): each for each in self.processes.values()}.values():
             if not process.alive:
                 return f"{process.name} is dead"
+            if process.replaced:
+                return f"{process.name} is paused"
+        for process in self.superseded:
+            if process.alive:
+                return f"{process.name} runs on, though its store is another's"
         for operator in self.operators.values():
             if operator.busy:
                 return (
@@ -296,6 +329,22 @@ class World:
                     return f"{store}: {count} {what}"
         return ""
 
+    def store_is_locked(self) -> bool:
+        """Whether a start would find the gateway's store written to by another process."""
+        probe = sqlite3.connect(self.gateway_store, isolation_level=None, timeout=0)
+        try:
+            probe.execute("BEGIN IMMEDIATE")
+            probe.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return True
+        finally:
+            probe.close()
+        return False
+
+    def all_processes(self) -> list[Process]:
+        """Every process there ever was."""
+        return [self.gateway, self.bridge, *self.superseded]
+
     def rows(self, store: str, query: str) -> list[tuple[Any, ...]]:
         """Look into a store as a stranger does, past the programs."""
         reader = self._readers.get(store)
@@ -308,7 +357,7 @@ class World:
         for reader in self._readers.values():
             reader.close()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Let late receipts come, and everything that follows from them."""
         for _ in range(_MOST_CLUSTERS):
             quiet = self.agenda.run_while(self._moving, 1500.0, 1.0)
@@ -320,41 +369,18 @@ class World:
             if coming is None:
                 return
             if coming - self.agenda.now > 5.0:
-                self._skip_to(coming - 0.5)
+                self.skip_to(coming - 0.5)
             self.agenda.run_until(coming + 1.0)
         self.findings.append(Finding("settling", "events without end"))
 
-    def _skip_to(self, when: float) -> None:
+    def skip_to(self, when: float) -> None:
         """Nothing happens for a long while: all processes sleep through it."""
         self.agenda.stand_still(when)
         self.agenda.run_until(self.agenda.now + 0.2)
 
     # the end
 
-    def report(self, truths: Mapping[str, bool]) -> None:
-        """The operator's report comes: of each charge named, whether it was billed."""
-        for charge, billed in truths.items():
-            self.tell(f"report: {charge[-6:]} was {'billed' if billed else 'not billed'}")
-            connection = self._locked_store()
-            try:
-                resolve(
-                    connection,
-                    charge=charge,
-                    outcome=Outcome.CHARGED if billed else Outcome.NOT_CHARGED,
-                    who="oracle",
-                    why="the operator's report",
-                    gateway=self.settings.handoff.name,
-                    clock=self.clocks["gateway"],
-                    ids=Ids(self.clocks["gateway"], self.rng.getrandbits),
-                )
-            except CannotResolve as error:
-                self.findings.append(Finding("I8", f"the report is refused: {error}"))
-            finally:
-                connection.close()
-        self.agenda.run_until(self.agenda.now + 3.0)
-        self._settle()
-
-    def _locked_store(self) -> sqlite3.Connection:
+    def locked_store(self) -> sqlite3.Connection:
         """The gateway's store for a command beside it, at a moment when nobody holds it."""
         connection = sqlite3.connect(self.gateway_store, isolation_level=None, timeout=0)
         for _ in range(100):
@@ -385,13 +411,14 @@ class World:
                 else:
                     task.cancel()
             self.agenda.run_until(self.agenda.now + 1.0)
-        for loop in [process.loop for process in set(self.processes.values())] + [
+        for loop in [process.loop for process in (*set(self.processes.values()), *self.superseded)] + [
             operator.loop for operator in self.operators.values()
         ]:
             for error in loop.errors:
                 self.findings.append(Finding("program", f"{loop.name}: {error}"))
-            loop.dead = True
-            loop.bury()
+            if not loop.dead:
+                loop.dead = True
+                loop.bury()
 
     def note(self, _logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
         """What the programs log."""
@@ -407,54 +434,3 @@ _OPEN_WORK = {
     "SELECT 'fragments', count(*) FROM fragments WHERE whole_us = 0",
     "bridge.db": "SELECT 'parcels', count(*) FROM handoff_outbox",
 }
-
-
-@dataclass
-class Result:
-    """What a run came to."""
-
-    seed: int
-    findings: list[Finding]
-    faults: Counter[str]
-    story: list[str]
-    hash: str
-    figures: Counter[str]
-
-
-@contextlib.contextmanager
-def _listening(world: World) -> Iterator[None]:
-    before = structlog.get_config()
-    structlog.configure(
-        processors=[world.note], wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING)
-    )
-    try:
-        yield
-    finally:
-        structlog.configure(**before)
-
-
-def run(seed: int, *, faults: bool = True, plot: Plot | None = None) -> Result:
-    """Play one seed and look at it."""
-    from sim_oracle import look
-
-    folder = Path(tempfile.mkdtemp(prefix="sim-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-    try:
-        world = World(plot or draw(seed, faults=faults), folder)
-        with _listening(world):
-            try:
-                world.play()
-                figures = look(world)
-            except Died:
-                raise RuntimeError("a process died outside of itself") from None
-        world.close()
-        told = "\n".join([*world.story, *map(str, world.findings)])
-        return Result(
-            seed,
-            world.findings,
-            world.faults,
-            world.story,
-            hashlib.sha256(told.encode()).hexdigest(),
-            figures,
-        )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

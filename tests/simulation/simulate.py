@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sabotages import SABOTAGES
-from sim_world import run
+from sim_run import run
 
 _CHUNK = 20
 

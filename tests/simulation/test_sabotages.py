@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sabotages import SABOTAGES
-from sim_world import run
+from sim_run import run
 
 _BOUND = 1500
 """The most seeds a harm may stay hidden; see docs/simulation.md for how many each takes."""

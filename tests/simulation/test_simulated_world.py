@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from sim_plot import _KINDS
-from sim_world import Result, run
+from sim_run import Result, run
 
 SEEDS = 1000
 _CHUNK = 25

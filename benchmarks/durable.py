@@ -104,7 +104,9 @@ def median(rounds: list[Figures]) -> Figures:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--count", type=int, default=20_000, help="texts a round; a quarter where answers wait")
+    parser.add_argument(
+        "--count", type=int, default=20_000, help="texts a round; a quarter where answers wait"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=("bare", "mt", "one", "slow", "mo"), default=[])
     parser.add_argument("--profile", help="write cProfile's figures of the gateway's part there")

@@ -245,9 +245,7 @@ class Engine:
         """
         for item in batch:
             try:
-                plan = await self._until_stored(
-                    lambda tx, item=item: self._decide(tx, [item], send=False)
-                )
+                plan = await self._until_stored(lambda tx, item=item: self._decide(tx, [item], send=False))
             except StoreLost:
                 raise
             except Exception as error:  # noqa: BLE001 - kept with the input, and logged

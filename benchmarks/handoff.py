@@ -127,7 +127,7 @@ async def measure(
         asyncio.create_task(ends[1].run(bridge)),
         asyncio.create_task(gateway.courier.run()),
     ]
-    while not all(end.healthy for end in ends):  # noqa: ASYNC110 - another program's doing
+    while not all(end.healthy for end in ends):
         await asyncio.sleep(0.01)
     parcels = messages // to_a_parcel
     usage, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()

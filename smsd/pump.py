@@ -1,7 +1,7 @@
 """Sends free MTs that wait in memory as soon as a window has room, beside the engine's transactions.
 
-What it sends is committed, and nothing needs to be written before it leaves; so no window waits for the commit
-of the answers that made room in it. Never a charge: that must be `sending` in the store before it leaves.
+What it sends is committed, and nothing needs to be written before it leaves; so no window waits for the
+commit of the answers that made room in it. Never a charge: that must be `sending` in the store first.
 """
 
 from __future__ import annotations

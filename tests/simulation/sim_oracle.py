@@ -6,6 +6,7 @@ Shares no code with what decides about money.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import sqlite3
 from collections import Counter, defaultdict
@@ -102,7 +103,7 @@ def _billed_once(books: Books, found: object) -> None:
             of_invoice[charge.invoice].append(charge)
     for invoice, charges in of_invoice.items():
         charges.sort(key=lambda charge: starts.get(charge.id, 0))
-        for before, after in zip(charges, charges[1:], strict=False):
+        for before, after in itertools.pairwise(charges):
             told = [
                 event
                 for event in books.events[: starts.get(after.id, 0)]

@@ -1,4 +1,4 @@
-"""The operators' billing reports: CSV files made of their ledgers, read by the real reconciliation and applied.
+"""The operators' billing reports: CSV files of their ledgers, read by the real reconciliation and applied.
 
 What a report leaves open because several charges fit is settled as a person would: by asking the operator.
 """

@@ -10,6 +10,7 @@ from smsd.bridge_desk import RouteTable
 from smsd.charging.correlation import Correlation
 from smsd.charging.desk import Desk
 from smsd.codewords import Codebook
+from smsd.engine import EngineLimits
 from smsd.gateway import Gateway
 from smsd.housekeeping import Keeping
 from smsd.inbox import Inbox, InboxLimits
@@ -95,6 +96,12 @@ def make_gateway(
         clock=clock,
         send_expiry_us=limits.send_expiry_s * SECOND_US,
     )
+
+
+def engine_limits(settings: Settings) -> EngineLimits:
+    """What bounds the engine's turns."""
+    limits = settings.limits
+    return EngineLimits(waiting=limits.mo_queue, gather_s=limits.answers_gather_ms / 1000)
 
 
 def make_keeping(settings: Settings) -> Keeping:

@@ -31,10 +31,10 @@ from foundation.ownership import FileLock, Lock, Terms, end_where_lost, keep, op
 from foundation.settings import ConfigurationError
 from foundation.store import Runner, Store, StoreFailed
 from foundation.systemd import Notifier
-from smsd.assembly import make_gateway, make_keeping, make_queues, use_settings
+from smsd.assembly import engine_limits, make_gateway, make_keeping, make_queues, use_settings
 from smsd.binds import Tracing, bind_gauges, look, watching
 from smsd.charging.watch import Watch
-from smsd.engine import Engine, EngineLimits
+from smsd.engine import Engine
 from smsd.housekeeping import Housekeeping
 from smsd.links import account_links
 from smsd.metrics import Metrics
@@ -182,7 +182,7 @@ class Daemon:
             ids=self.ids,
             clock=self.clock,
             metrics=self.metrics,
-            limits=EngineLimits(waiting=settings.limits.mo_queue),
+            limits=engine_limits(settings),
         )
         for operator in settings.operators:
             self._links[operator.name] = account_links(
@@ -256,7 +256,7 @@ class Daemon:
     def _take(self, new: Settings, engine: Engine, housekeeping: Housekeeping, watch: Watch) -> None:
         self.settings = new
         use_settings(self._queues, new)
-        engine.limits = EngineLimits(waiting=new.limits.mo_queue)
+        engine.limits = engine_limits(new)
         housekeeping.keeping = make_keeping(new)
         watch.receipt_wait_h = new.limits.receipt_wait_h
         logs.configure(new.log.level, new.log.format)

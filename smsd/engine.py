@@ -40,11 +40,14 @@ _QUIET_S = TAIL_US / SECOND_US + 1
 
 
 class EngineLimits(msgspec.Struct, frozen=True):
-    """How much is taken at once and how much may wait; seconds between ticks and store retries."""
+    """How much is taken at once and how much may wait; seconds between ticks and store retries, and how long
+    plain acceptances of free MTs, for which nobody waits, may gather before a transaction of their own.
+    """
 
     batch: int = 200
     waiting: int = 1000
     read_back: int = 1000
+    gather_s: float = 0.0
     tick_s: float = 1.0
     store_retry_s: float = 0.5
 
@@ -83,6 +86,7 @@ class Engine:
         self._inputs: deque[Input] = deque()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._gathering: asyncio.TimerHandle | None = None
         self._bind_log = BindLog()
         self._outbox = Outbox()
         self._last_seq = 0
@@ -139,21 +143,24 @@ class Engine:
             self._reading = False
             for each in self._operator_of:
                 each.pause_reading()
-        self._wake.set()
+        self._take_up()
 
     def on_answers(self, link: Link, answers: list[Answer]) -> None:
         del link
         self._inputs.extend([Answered(answer) for answer in answers])
         self._pump.answered(answers)
         self._send_ready()
-        self._wake.set()
+        if self.limits.gather_s and all(map(_can_wait, answers)):
+            self._gather()
+        else:
+            self._take_up()
 
     async def on_parcels(self, bodies: list[bytes]) -> list[str]:
         """Parcels of the bridge; their ids once they are committed."""
         loop = asyncio.get_running_loop()
         coming = [ParcelCame(body, loop.create_future()) for body in bodies]
         self._inputs.extend(coming)
-        self._wake.set()
+        self._take_up()
         return [await parcel.done for parcel in coming]
 
     async def on_acks(self, ids: list[str]) -> None:
@@ -172,12 +179,11 @@ class Engine:
         self._schedule_tick()
         while not (self._ending and not self._inputs):
             self._send_ready()
-            if not self._inputs and not self._can_send():
+            if not self._has_work():
                 self._wake.clear()
                 self._wait_for_permit()
                 await self._wake.wait()
-                if not self._inputs and not self._can_send():
-                    continue
+                continue
             await self._turn()
         if self._timer is not None:
             self._timer.cancel()
@@ -193,9 +199,34 @@ class Engine:
     def finish(self) -> None:
         """Let `run` return once all that has come is committed."""
         self._ending = True
+        self._take_up()
+
+    def _has_work(self) -> bool:
+        return bool(self._inputs and self._gathering is None) or (self._sending and self._pump.can_send())
+
+    def _wait_for_permit(self) -> None:
+        wait_s = self._pump.wait_s() if self._sending else inf
+        if wait_s < self.limits.tick_s:
+            # beyond that the tick comes first
+            asyncio.get_running_loop().call_later(max(0.001, wait_s), self._wake.set)
+
+    def _gather(self) -> None:
+        """Let what waits wait for more, but not for long, and not where anything else waits."""
+        if len(self._inputs) > self.limits.batch // 2:
+            self._take_up()
+        elif self._gathering is None and all(map(_can_gather, self._inputs)):
+            self._gathering = asyncio.get_running_loop().call_later(self.limits.gather_s, self._take_up)
+
+    def _take_up(self) -> None:
+        """What waits is to be taken up now."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         self._wake.set()
 
     async def _turn(self) -> None:
+        if self._gathering is not None:
+            self._take_up()
         batch = [self._inputs.popleft() for _ in range(min(len(self._inputs), self.limits.batch))]
         started = self._clock.monotonic()
         try:
@@ -228,7 +259,7 @@ class Engine:
 
     def _decide(self, tx: Tx, batch: list[Input], *, send: bool = True) -> Plan:
         # read here, not sooner: until the transaction begins, the pump may fill what room there is
-        rooms = self._rooms() if send else {}
+        rooms = self._pump.rooms() if send and self._sending else {}
         plan = self._gateway.handle(tx, batch, rooms, self._opened, self._pump.names())
         self._pump.keep_off(plan)
         return plan
@@ -236,7 +267,7 @@ class Engine:
     def _send_ready(self) -> None:
         """Send what needs no transaction, unless too much that was sent is not written down yet."""
         if self._sending and self.healthy and len(self._inputs) <= self.limits.batch:
-            self._pump.send(self._submit)
+            self._pump.send(self._submit, self._store.ours)
 
     async def _one_by_one(self, batch: list[Input]) -> None:
         """One input of the batch cannot be handled: find it, set it aside, do the others.
@@ -358,42 +389,6 @@ class Engine:
             if key[0] == "answers" and key[2] == "accepted" and key[1] not in plan.paused:
                 self._queues[key[1]].pace.went_well(now)
 
-    # room
-
-    def _rooms(self) -> dict[str, list[tuple[Link, int]]]:
-        if not self._sending:
-            return {}
-        now = self._clock.monotonic()
-        rooms = {}
-        for name, queue in self._queues.items():
-            queue.allowed = queue.pace.permits(now)
-            if not queue.allowed:
-                continue
-            links = [(link, link.room) for link in self._links[name] if link.can_submit]
-            if any(room for _, room in links):
-                rooms[name] = links
-        return rooms
-
-    def _can_send(self) -> bool:
-        if not self._sending:
-            return False
-        now = self._clock.monotonic()
-        return any(
-            queue.may_send(now) and any(link.can_submit and link.room for link in self._links[name])
-            for name, queue in self._queues.items()
-        )
-
-    def _wait_for_permit(self) -> None:
-        now = self._clock.monotonic()
-        waits = [
-            queue.wakes_at(now) - now
-            for name, queue in self._queues.items()
-            if len(queue) and any(link.can_submit and link.room for link in self._links[name])
-        ]
-        if waits and self._sending and min(waits) < self.limits.tick_s:
-            # beyond that the tick comes first
-            asyncio.get_running_loop().call_later(max(0.001, min(waits)), self._wake.set)
-
     async def _read_back(self) -> None:
         for name, queue in self._queues.items():
             most = self.limits.read_back
@@ -434,8 +429,23 @@ class Engine:
         self._inputs.append(Tick(quiet))
         for queue in self._queues.values():
             queue.forget_held(self._clock.now_us())
-        self._wake.set()
+        self._take_up()
         self._timer = asyncio.get_running_loop().call_later(self.limits.tick_s, self._schedule_tick)
+
+
+def _can_wait(answer: Answer) -> bool:
+    """Whether nobody waits for this answer: an acceptance of a free MT that says nothing else."""
+    piece = answer.tag
+    return (
+        answer.kind is AnswerKind.ANSWERED
+        and not (answer.status or answer.tlvs)
+        and isinstance(piece, Piece)
+        and not piece.outgoing.charge
+    )
+
+
+def _can_gather(item: Input) -> bool:
+    return isinstance(item, Answered) and _can_wait(item.answer)
 
 
 def _of(pieces: list[Piece], operator: str) -> list[Piece]:

@@ -1,12 +1,13 @@
-"""Sends free MTs that wait in memory as soon as a window has room, beside the engine's transactions.
+"""What room there is to send, and free MTs sent into it beside the engine's transactions.
 
 What it sends is committed, and nothing needs to be written before it leaves; so no window waits for the
-commit of the answers that made room in it. Never a charge: that must be `sending` in the store first.
+commit of the answers that made room in it. Never a charge: that must be `sending` in the store before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 
 from foundation.clock import Clock
 from smsd.queues import OperatorQueue
@@ -54,10 +55,45 @@ class Pump:
         """What was decided is carried out, or never will be."""
         self._taken_from = ()
 
+    # room
+
+    def rooms(self) -> dict[str, list[tuple[Link, int]]]:
+        """For a transaction: by operator that may send, its links and how many submit_sm each takes now."""
+        now = self._clock.monotonic()
+        rooms = {}
+        for name, queue in self._queues.items():
+            queue.allowed = queue.pace.permits(now)
+            if not queue.allowed:
+                continue
+            links = [(link, link.room) for link in self._links[name] if link.can_submit]
+            if any(room for _, room in links):
+                rooms[name] = links
+        return rooms
+
+    def can_send(self) -> bool:
+        """Whether a transaction now could find something to send."""
+        now = self._clock.monotonic()
+        return any(queue.may_send(now) and self._has_room(name) for name, queue in self._queues.items())
+
+    def wait_s(self) -> float:
+        """How long until an account's rate lets something go for which there is room."""
+        now = self._clock.monotonic()
+        return min(
+            (
+                queue.wakes_at(now) - now
+                for name, queue in self._queues.items()
+                if len(queue) and self._has_room(name)
+            ),
+            default=inf,
+        )
+
+    def _has_room(self, name: str) -> bool:
+        return any(link.can_submit and link.room for link in self._links[name])
+
     # sending
 
-    def send(self, submit: Callable[[Link, Piece], None]) -> None:
-        """Send all that may go now."""
+    def send(self, submit: Callable[[Link, Piece], None], ours: Callable[[], bool]) -> None:
+        """Send all that may go now, where the store is still `ours`."""
         if self._unwell:
             return
         now = self._clock.monotonic()
@@ -68,6 +104,9 @@ class Pump:
             most = min(sum(rooms.values()), queue.pace.permits(now))
             if most <= 0:
                 continue
+            if not ours():
+                # the next transaction ends the program
+                return
             pieces = queue.take_plain(most, self._clock.now_us())
             queue.pace.spend(len(pieces))
             for piece in pieces:

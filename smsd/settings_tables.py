@@ -103,6 +103,8 @@ class Limits(Table):
     """submit_sm a second of one organisation, over all operators; 0: no bound but the operators'."""
     send_expiry_s: Annotated[int, Field(ge=60, le=14 * 86_400)] = 86_400
     """Seconds until a text that the bridge asked for is given up where it could not be sent."""
+    answers_gather_ms: Annotated[int, Field(ge=0, le=1000)] = 25
+    """Milliseconds for which acceptances of free messages gather before they are written; 0: none."""
     pdu_limit_octets: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 65_536
     """The longest PDU that is read; a longer one ends the link."""
     reassembly_expiry_s: Annotated[int, Field(ge=10, le=86_400)] = 300

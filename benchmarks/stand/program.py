@@ -160,8 +160,10 @@ async def gateway(
         daemon = Daemon(load(config, {}), carrier=bridge)
         running = asyncio.create_task(run_until_signal(daemon))
         await daemon.ready.wait()
-        while not any(link.can_submit for each in daemon._links.values() for link in each):
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while not any(link.can_submit for each in daemon._links.values() for link in each):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        # its first tick and what else a start does
         await asyncio.sleep(0.3)
         yield Running(daemon, bridge)
         daemon.stop()

@@ -22,7 +22,7 @@ from billing_bridge.payments import charging as bridge_charging
 from billing_bridge.records import Invoice
 from foundation import mailbox
 from foundation.store import Statement, Store, StoreFailed
-from smsd import operators
+from smsd import gateway, operators, queues
 from smsd.charging import states, worklist
 from smsd.charging.correlation import Correlation
 from smsd.charging.desk import Desk
@@ -101,6 +101,14 @@ def sends_before_commit() -> list[Any]:
         return plan
 
     return [patch.object(Gateway, "handle", early)]
+
+
+@sabotage("charges leave beside the transactions, as free texts do")
+def pumps_charges() -> list[Any]:
+    def plain(_piece: Any) -> bool:
+        return True
+
+    return [patch.object(queues, "is_plain", plain), patch.object(gateway, "is_plain", plain)]
 
 
 @sabotage("deliver_sm are answered before they are committed")

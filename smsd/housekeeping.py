@@ -56,6 +56,10 @@ class Housekeeping:
     async def once(self) -> int:
         """One round; how many texts were blanked."""
         await self._store.run(self._forget)
+        forgotten = self.keeping.rows
+        while forgotten == self.keeping.rows:
+            forgotten = await self._store.run(self._forget_submissions)
+            await asyncio.sleep(self.keeping.pause_s)
         blanked = 0
         while (found := await self._store.run(self._blank)) is not None:
             blanked += found
@@ -64,12 +68,16 @@ class Housekeeping:
 
     def _forget(self, tx: Tx) -> None:
         now, keeping = self._clock.now_us(), self.keeping
-        # a day longer than receipts are waited for
-        tx.run(sql.FORGET_SUBMISSIONS, [(now - (keeping.receipt_wait_h + 24) * 3600 * SECOND_US,)])
         tx.run(sql.FORGET_GUIDANCE, [(now - keeping.guidance_s * SECOND_US,)])
         tx.run(sql.FORGET_FRAGMENTS, [(now - DAY_US,)])
         tx.run(sql.FORGET_CONNECTIONS, [(now - _CONNECTION_DAYS * DAY_US,)])
         self._inbox.forget(tx, now - _INBOX_DAYS * DAY_US)
+
+    def _forget_submissions(self, tx: Tx) -> int:
+        """Forget one page of what SMSCs called messages; how many."""
+        # a day longer than receipts are waited for
+        before = self._clock.now_us() - (self.keeping.receipt_wait_h + 24) * 3600 * SECOND_US
+        return tx.run(sql.FORGET_SUBMISSIONS, [(uuid7_floor(before), before, self.keeping.rows)])
 
     def _blank(self, tx: Tx) -> int | None:
         """Blank one page of old texts; None where there is none left."""

@@ -222,7 +222,9 @@ class Inbox:
 
     def expire(self, tx: Tx, plan: Plan) -> None:
         """Hand on what came of long texts whose other parts never did."""
-        for row in tx.all(sql.STALE_FRAGMENTS, (plan.at_us - self._limits.reassembly_expiry_us,)):
+        # a row for each part; a text is handed on once
+        stale = tx.all(sql.STALE_FRAGMENTS, (plan.at_us - self._limits.reassembly_expiry_us,))
+        for row in dict.fromkeys(stale):
             plan.count("mo_incomplete", row[0])
             self._whole(tx, plan, row, incomplete=True, fresh=False)
 

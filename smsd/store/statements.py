@@ -15,6 +15,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -182,18 +183,34 @@ SUBMITTED = Statement(
     "operator",
     "key",
 )
+# A page, by message: ids sort by their time. `made` sorts after every message made before `before`
 FORGET_SUBMISSIONS = Statement(
     delete(submissions).where(
-        and_(
-            _s.at_us < bindparam("before"),
-            ~exists(select(_c.id).where(and_(_c.message == _s.message, _undecided())).correlate(submissions)),
+        tuple_(_s.operator, _s.key, _s.message).in_(
+            select(_s.operator, _s.key, _s.message)
+            .where(
+                and_(
+                    _s.message < bindparam("made"),
+                    _s.at_us < bindparam("before"),
+                    ~exists(
+                        select(_c.id)
+                        .where(and_(_c.message == _s.message, _undecided()))
+                        .correlate(submissions)
+                    ),
+                )
+            )
+            .order_by(_s.message)
+            .limit(bindparam("most"))
         )
     ),
+    "made",
     "before",
+    "most",
 )
 
 # charges ------------------------------------------------------------------------------------------------
 
+_OPEN = _c.state.in_([_word("intended"), _word("sending"), _word("accepted"), _word("in_doubt")])
 ADD_CHARGE = _insert(charges)
 _CHARGE = (
     _c.id,
@@ -211,11 +228,13 @@ _CHARGE = (
 )
 CHARGE_BY_ID = Statement(select(*_CHARGE).where(_c.id == bindparam("id")), "id")
 CHARGE_BY_MESSAGE = Statement(select(*_CHARGE).where(_c.message == bindparam("message")), "message")
+# of the open states alone, in the words of their index: SQLite does not see it otherwise
 CHARGES_IN_STATE = Statement(
-    select(*_CHARGE).where(_c.state == bindparam("in_state")).order_by(_c.id), "in_state"
+    select(*_CHARGE).where(and_(_c.state == bindparam("in_state"), _OPEN)).order_by(_c.id), "in_state"
 )
 OVERDUE = Statement(
-    select(*_CHARGE).where(and_(_c.state == _word("intended"), _c.expires_us <= bindparam("now"))), "now"
+    select(*_CHARGE).where(and_(_c.state == _word("intended"), _OPEN, _c.expires_us <= bindparam("now"))),
+    "now",
 )
 MOVE_CHARGE = Statement(
     update(charges)
@@ -234,9 +253,10 @@ CONTRADICT_CHARGE = Statement(
     "at",
     "charge",
 )
-# the literal lets SQLite use the partial index on contradicted charges
+# the literal lets SQLite use the partial index on contradicted charges, the plus keeps it from reading all of
+# them in the order of their ids
 DISPUTED_CHARGES = Statement(
-    select(*_CHARGE).where(_c.contradicted == literal_column("1")).order_by(_c.id),
+    select(*_CHARGE).where(_c.contradicted == literal_column("1")).order_by(literal_column("+charges.id")),
 )
 _other = charges.alias("other")
 _disputed = charges.alias("disputed")
@@ -293,9 +313,7 @@ DOUBTFUL_TO = Statement(
     "operator",
 )
 OPEN_CHARGES = Statement(
-    select(_c.state, func.count(), func.min(_c.created_us))
-    .where(_c.state.in_([_word("intended"), _word("sending"), _word("accepted"), _word("in_doubt")]))
-    .group_by(_c.state)
+    select(_c.state, func.count(), func.min(_c.created_us)).where(_OPEN).group_by(_c.state)
 )
 ADD_CHARGE_EVENT = _insert(charge_events, "id")
 HAS_ID = Statement(
@@ -410,9 +428,8 @@ FORGET_FRAGMENTS = Statement(
 DROP_FRAGMENTS = Statement(delete(fragments).where(_SAME_WHOLE), *_WHOLE_NAMES)
 STALE_FRAGMENTS = Statement(
     select(_f.operator, _f.number, _f.address, _f.reference, _f.total)
-    .where(_f.whole_us == literal_column("0"))
-    .group_by(_f.operator, _f.number, _f.address, _f.reference, _f.total)
-    .having(func.min(_f.at_us) <= bindparam("before")),
+    .where(and_(_f.whole_us == literal_column("0"), _f.at_us <= bindparam("before")))
+    .order_by(_f.at_us),
     "before",
 )
 

@@ -61,6 +61,7 @@ submissions = Table(
     Column("at_us", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+Index("ix_submissions_message", submissions.c.message)
 
 charges = Table(
     "charges",
@@ -162,6 +163,12 @@ fragments = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("whole_us", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+Index(
+    "ix_fragments_waiting",
+    fragments.c.at_us,
+    sqlite_where=text("whole_us = 0"),
+    postgresql_where=text("whole_us = 0"),
 )
 
 # When a number last got the helpful answer to a text that nothing understood.

@@ -65,3 +65,14 @@ async def test_an_id_is_forgotten_once_no_receipt_can_come_but_not_while_its_cha
     play.receipt("id-open")
     await tidy(folder, play.clock)
     assert play.value("SELECT count(*) FROM submissions WHERE key = 'id-open'") == 0
+
+
+async def test_all_old_ids_are_forgotten_page_by_page_and_young_ones_stay(play: Play, folder: Path) -> None:
+    for place in range(5):
+        play.parcel(play.send(f"nr {place}", number=f"+479000000{place}"))
+        play.answer(message_id=f"old-{place}")
+    play.clock.advance(10 * 86_400)
+    play.parcel(play.send("ny", number=OLA))
+    play.answer(message_id="young")
+    await tidy(folder, play.clock)
+    assert play.rows("SELECT key FROM submissions") == [("young",)]

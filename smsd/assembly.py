@@ -33,6 +33,7 @@ def make_queues(settings: Settings) -> dict[str, OperatorQueue]:
             pause_s=each.throttle_pause_s,
             recover_s=each.throttle_recover_s,
             rates=rates,
+            share=settings.limits.lane_share,
         )
         for each in settings.operators
     }
@@ -48,6 +49,7 @@ def use_settings(queues: Mapping[str, OperatorQueue], settings: Settings) -> Non
             rate=each.rate,
             pause_s=each.throttle_pause_s,
             recover_s=each.throttle_recover_s,
+            share=settings.limits.lane_share,
         )
 
 

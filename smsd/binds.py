@@ -15,13 +15,24 @@ import msgspec
 from foundation.clock import SECOND_US, Clock, utc
 from foundation.redaction import redact_text
 from smsd.metrics import BindMeter, Metrics
+from smsd.queues import OperatorQueue
 from smsd.settings_operators import Operator
 from smsd.smpp.constants import CommandStatus
 from smsd.smpp.link import Answer, AnswerKind, Connector, Link, LinkListener, LinkSettings, LinkState
 from smsd.smpp.pdu import DeliverSm, Frame, Pdu
 from smsd.smpp.trace import Trace, TraceSettings, traced
 
-__all__ = ["BindView", "BindsView", "Recent", "Tracing", "WatchedLink", "bind_gauges", "look", "watching"]
+__all__ = [
+    "BindView",
+    "BindsView",
+    "Recent",
+    "Tracing",
+    "WatchedLink",
+    "account_gauges",
+    "bind_gauges",
+    "look",
+    "watching",
+]
 
 _RECENT_S: Final = 10
 _THROTTLED: Final = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
@@ -186,6 +197,17 @@ def bind_gauges(metrics: Metrics, operator: str, link: Link) -> None:
     metrics.gauge("bind_window", "Places in the window", lambda: link.settings.window, **labels)
     metrics.gauge("bind_pending", "Requests that wait for their answer", lambda: link.pending, **labels)
     metrics.gauge("bind_faults", "PDUs that broke the protocol", lambda: link.faults, **labels)
+
+
+def account_gauges(metrics: Metrics, operator: str, queue: OperatorQueue, clock: Clock) -> None:
+    """What waits for an account and how fast it may send, read when scraped."""
+    metrics.gauge("queue", "MTs that wait for a window", queue.__len__, operator=operator)
+    metrics.gauge(
+        "account_rate",
+        "submit_sm a second that the account may send now; 0 while it rests",
+        lambda: queue.pace.effective(clock.monotonic()),
+        operator=operator,
+    )
 
 
 def look(

@@ -32,7 +32,7 @@ from foundation.settings import ConfigurationError
 from foundation.store import Runner, Store, StoreFailed
 from foundation.systemd import Notifier
 from smsd.assembly import engine_limits, make_gateway, make_keeping, make_queues, use_settings
-from smsd.binds import Tracing, bind_gauges, look, watching
+from smsd.binds import Tracing, account_gauges, bind_gauges, look, watching
 from smsd.charging.watch import Watch
 from smsd.engine import Engine
 from smsd.housekeeping import Housekeeping
@@ -283,7 +283,7 @@ class Daemon:
     def _gauges(self, engine: Engine, courier: Courier) -> None:
         gauge = self.metrics.gauge
         for name, queue in self._queues.items():
-            gauge("queue", "MTs that wait for a window", queue.__len__, operator=name)
+            account_gauges(self.metrics, name, queue, self.clock)
         gauge("inputs_waiting", "Inputs that wait for a transaction", lambda: engine.waiting)
         gauge("handoff_waiting", "Parcels the bridge has not acknowledged", lambda: courier.waiting)
         gauge("handoff_oldest_seconds", "Age of the oldest such parcel", lambda: courier.oldest_age_s)

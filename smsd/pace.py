@@ -53,6 +53,10 @@ class Pace:
             self._base = self._rate
         return min(rate, self._rate)
 
+    def effective(self, now: float) -> float:
+        """submit_sm a second at this time, 0 while the account rests; for a gauge."""
+        return 0.0 if now < self._resume else self.rate(now)
+
     def permits(self, now: float) -> int:
         """How many submit_sm may go now; 0 while the account rests."""
         if now < self._resume:

@@ -7,7 +7,7 @@ the store and is read back in order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from itertools import chain, islice
 from typing import Final, TypeAlias
@@ -18,7 +18,8 @@ from smsd.work import Outgoing, Piece, Stream, Tariff
 
 
 class Lane(IntEnum):
-    """How urgent an MT is: a lane is served only when those before it have nothing that may go."""
+    """How urgent an MT is: a lane is served when those before it have nothing that may go, or have had so
+    much that its share is due (see `Shares`)."""
 
     FIRST = 0
     """Somebody waits with the phone in hand: premium messages, replies, one-time codes."""
@@ -120,6 +121,36 @@ class _LaneQueue:
         return found, False
 
 
+_Parts: TypeAlias = "tuple[Stream, Iterable[Piece], Iterable[Piece]]"
+_MOST_OWED: Final = 10.0
+
+
+class Shares:
+    """What less urgent lanes are owed: of what goes while one waits, `share` at least is its own, so that
+    constant urgent work does not starve it. 0: nothing is owed."""
+
+    __slots__ = ("_owed", "share")
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        self._owed = [0.0] * len(Lane)
+
+    def due(self, lane: int) -> int:
+        """How many of this lane go before any other."""
+        return int(self._owed[lane])
+
+    def count(self, taken: Mapping[Stream, int], waiting: Sequence[bool]) -> None:
+        """So many went, of these streams; `waiting`: whether a lane still has some."""
+        went = [0] * len(Lane)
+        for stream, number in taken.items():
+            went[stream[0]] += number
+        before = 0
+        for lane, number in enumerate(went):
+            owed = self._owed[lane] + before * self.share - number
+            self._owed[lane] = min(max(owed, 0.0), _MOST_OWED) if waiting[lane] else 0.0
+            before += number
+
+
 class OperatorQueue:
     """What waits for one account. `limit` bounds what each lane has in memory."""
 
@@ -132,6 +163,7 @@ class OperatorQueue:
         pause_s: float,
         recover_s: float = 20.0,
         rates: OrganisationRates | None = None,
+        share: float = 0.0,
     ) -> None:
         self.name = name
         self.limit = limit
@@ -141,12 +173,14 @@ class OperatorQueue:
         self.allowed: int | None = None
         """How many submit_sm the account's rate allowed when it was last asked; None: no bound."""
         self._lanes = tuple(_LaneQueue() for _ in Lane)
+        self._shares = Shares(share)
         self._stalled_until = 0.0
         self._spoiled = False
 
-    def use(self, *, limit: int, rate: float, pause_s: float, recover_s: float) -> None:
-        """Take new settings; see `Pace.use`."""
+    def use(self, *, limit: int, rate: float, pause_s: float, recover_s: float, share: float = 0.0) -> None:
+        """Take new settings; see `Pace.use` and `Shares`."""
         self.limit = limit
+        self._shares.share = share
         self.pace.use(rate=rate, pause_s=pause_s, recover_s=recover_s)
 
     def __len__(self) -> int:
@@ -182,8 +216,12 @@ class OperatorQueue:
 
     def waiting(self, fresh: Iterable[Piece] = (), taken: Mapping[Stream, int] | None = None) -> Waiting:
         """Lane by lane, each stream with its pieces as they will stand once `taken` are gone from the heads
-        and `fresh` are at the ends."""
-        gone = taken or {}
+        and `fresh` are at the ends.
+
+        A lane that is owed comes twice: first with no more than it is owed, and at its place again. `taken`
+        is looked at again there, for what went the first time.
+        """
+        gone = {} if taken is None else taken
         added: dict[Stream, list[Piece]] = {}
         for piece in fresh:
             stream = stream_of(piece.outgoing)
@@ -191,14 +229,21 @@ class OperatorQueue:
                 added.setdefault(stream, []).append(piece)
         found: Waiting = []
         for number, lane in enumerate(self._lanes):
-            rows: list[tuple[Stream, Iterator[Piece]]] = []
-            for stream, pieces in lane.streams.items():
-                rest = chain(pieces, added.pop(stream, ()))
-                rows.append((stream, islice(rest, gone[stream], None) if stream in gone else rest))
-            for stream in [each for each in added if each[0] == number]:
-                rows.append((stream, islice(added.pop(stream), gone.get(stream, 0), None)))
-            if rows:
-                found.append(rows)
+            parts: list[_Parts] = [
+                (stream, pieces, added.pop(stream, ())) for stream, pieces in lane.streams.items()
+            ]
+            parts += [(stream, (), added.pop(stream)) for stream in [*added] if stream[0] == number]
+            due = self._shares.due(number)
+            if due and parts:
+                found.insert(0, _owed(parts, gone, due))
+                found.append([(stream, _rest(here, new, stream, gone)) for stream, here, new in parts])
+            elif parts:
+                found.append(
+                    [
+                        (stream, islice(chain(here, new), gone.get(stream, 0), None))
+                        for stream, here, new in parts
+                    ]
+                )
         return found
 
     # what happens after a commit
@@ -228,6 +273,8 @@ class OperatorQueue:
             self._lanes[piece.outgoing.lane].prepend(piece)
         if retaken:
             self._stalled_until = 0.0
+        if self._shares.share:
+            self._shares.count(taken, [lane.count > 0 or lane.behind for lane in self._lanes])
         self.pace.spend(spent)
 
     def _passes(self, enqueued: int, taken: Mapping[Stream, int]) -> bool:
@@ -309,3 +356,23 @@ class OperatorQueue:
     def may_send(self, now: float) -> bool:
         """Whether a dispatch now could find something."""
         return now >= self._stalled_until and len(self) > 0 and self.pace.permits(now) > 0
+
+
+def _rest(
+    here: Iterable[Piece], new: Iterable[Piece], stream: Stream, gone: Mapping[Stream, int]
+) -> Iterator[Piece]:
+    # a generator: what is gone counts when the first is asked for
+    yield from islice(chain(here, new), gone.get(stream, 0), None)
+
+
+def _owed(
+    parts: Sequence[_Parts], gone: Mapping[Stream, int], most: int
+) -> list[tuple[Stream, Iterator[Piece]]]:
+    # so many of their pieces, all together
+    left = iter(range(most))
+
+    def some(pieces: Iterator[Piece]) -> Iterator[Piece]:
+        for piece, _ in zip(pieces, left, strict=False):
+            yield piece
+
+    return [(stream, some(_rest(here, new, stream, gone))) for stream, here, new in parts]

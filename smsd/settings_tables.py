@@ -101,6 +101,9 @@ class Limits(Table):
     """submit_sm of an operator and lane that are kept in memory; beyond it they wait in the store."""
     rate_per_organisation: Annotated[float, Field(ge=0, le=10_000)] = 0
     """submit_sm a second of one organisation, over all operators; 0: no bound but the operators'."""
+    lane_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    """The part of what an account sends that each less urgent lane (people, then the crowd) has at least
+    while it waits; 0: none, it waits until nothing more urgent does."""
     send_expiry_s: Annotated[int, Field(ge=60, le=14 * 86_400)] = 86_400
     """Seconds until a text that the bridge asked for is given up where it could not be sent."""
     answers_gather_ms: Annotated[int, Field(ge=0, le=1000)] = 25

@@ -11,6 +11,7 @@ import msgspec
 
 from smsd.smpp import pdu as p
 from smsd.smpp.constants import Tag
+from smsd.smpp.dialing import dial
 from smsd.smpp.hosts import Address
 from smsd.smpp.session import SessionSettings
 
@@ -87,16 +88,21 @@ Connector: TypeAlias = Callable[[Callable[[], asyncio.Protocol], LinkSettings], 
 async def connect_tcp(factory: Callable[[], asyncio.Protocol], settings: LinkSettings) -> object:
     """The connector used by default: TCP, with TLS where the settings say so."""
     loop = asyncio.get_running_loop()
-    if settings.tls is None:
-        return await loop.create_connection(factory, settings.host, settings.port)
-    return await loop.create_connection(
-        factory,
-        settings.host,
-        settings.port,
-        ssl=settings.tls.context(),
-        server_hostname=settings.tls.server_name or settings.host,
-        ssl_handshake_timeout=settings.connect_timeout_s,
-    )
+    context = None if settings.tls is None else settings.tls.context()
+    sock = await dial(settings.host, settings.port)
+    try:
+        if settings.tls is None:
+            return await loop.create_connection(factory, sock=sock)
+        return await loop.create_connection(
+            factory,
+            sock=sock,
+            ssl=context,
+            server_hostname=settings.tls.server_name or settings.host,
+            ssl_handshake_timeout=settings.connect_timeout_s,
+        )
+    except BaseException:
+        sock.close()
+        raise
 
 
 def takes_tlvs(bind: p.Bind, answer: p.Pdu) -> bool:

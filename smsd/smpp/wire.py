@@ -14,6 +14,7 @@ from foundation.clock import Clock
 from smsd.smpp import bind_words as words
 from smsd.smpp import pdu as p
 from smsd.smpp.events import Event
+from smsd.smpp.hosts import Address
 from smsd.smpp.session import NotAllowedError, Role, Session, SessionSettings, State
 
 _WRITE_HIGH_OCTETS: Final = 256 * 1024
@@ -84,7 +85,7 @@ class Wire(asyncio.Protocol):
     def peer(self) -> str:
         """The other end's address."""
         name = self._transport.get_extra_info("peername") if self._transport is not None else None
-        return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else str(name or "")
+        return str(Address(name[0], name[1])) if isinstance(name, tuple) else str(name or "")
 
     # --- what the user does --------------------------------------------------------------------------
 

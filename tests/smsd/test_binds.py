@@ -28,10 +28,20 @@ from simulators.smsc.app import Simulator, running
 from simulators.smsc.origination import Text
 from simulators.smsc.settings import Script, SmscSettings
 from smsd import binds_table
-from smsd.binds import BindsView, BindView, Recent, WatchedLink, bind_gauges, look, watching
+from smsd.binds import (
+    BindsView,
+    BindView,
+    Recent,
+    WatchedLink,
+    account_gauges,
+    bind_gauges,
+    look,
+    watching,
+)
 from smsd.cli import app
 from smsd.links import BindLog, account_links
 from smsd.metrics import Metrics
+from smsd.queues import OperatorQueue
 from smsd.settings import Limits
 from smsd.smpp.constants import CommandStatus
 from smsd.smpp.link import Answer, AnswerKind, Link, LinkState
@@ -189,6 +199,22 @@ def test_the_window_is_told(link: WatchedLink, metrics: Metrics) -> None:
     assert sample(metrics, "smsd_bind_window") == 10
     assert sample(metrics, "smsd_bind_pending") == 0
     assert sample(metrics, "smsd_bind_faults") == 0
+
+
+def test_how_fast_an_account_may_send_is_told(metrics: Metrics, clock: HandClock) -> None:
+    queue = OperatorQueue("telco", limit=10, rate=40, pause_s=2)
+    account_gauges(metrics, "telco", queue, clock)
+
+    def rate() -> float | None:
+        return metrics.registry.get_sample_value("smsd_account_rate", {"operator": "telco"})
+
+    assert rate() == 40
+    queue.pace.pause(clock.monotonic())
+    assert rate() == 0
+    clock.advance(2.5)
+    assert 20 <= (rate() or 0) < 40
+    clock.advance(60)
+    assert rate() == 40
 
 
 def test_numbers_in_an_error_are_masked(link: WatchedLink, clock: HandClock) -> None:

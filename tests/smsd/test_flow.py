@@ -17,7 +17,7 @@ from test_outbox import piece
 from foundation.clock import SECOND_US
 from foundation.contract import MessageFate, MessageState, Purpose, Send, SmsSettled
 from smsd.charging.states import ChargeState
-from smsd.queues import Lane, OperatorQueue, lane_of
+from smsd.queues import Lane, OperatorQueue, Shares, lane_of
 from smsd.smpp.link import Answer, AnswerKind, LinkState
 from smsd.smpp.pdu import Tlv
 from smsd.work import Answered
@@ -88,6 +88,69 @@ def test_a_lane_that_overflows_does_not_keep_the_others_in_the_store(plays: Call
     play.parcel(send(play, "code", "code"))
     assert queue.in_lane(Lane.FIRST) == 1
     assert drain(play)[:2] == ["bulk 0", "code"]
+
+
+@pytest.mark.parametrize(("share", "most"), [(0.05, 21), (0.5, 3), (0.25, 5)])
+def test_constant_urgent_work_leaves_the_crowd_its_share(
+    plays: Callable[..., Play], share: float, most: int
+) -> None:
+    play = plays(window=1, lane_share=share)
+    play.parcel(*[send(play, f"bulk {number}") for number in range(3)], send(play, "code 0", "code"))
+    for number in range(3 * most):
+        play.parcel(send(play, f"code {number + 1}", "code"))
+        play.answer(play.link.pending[0])
+    order = [each.outgoing.text for each in play.submitted]
+    urgent_between = [run.count("code") for run in " ".join(order).split("bulk")[1:]]
+    assert order.count("bulk 0") == order.count("bulk 2") == 1
+    assert max(urgent_between[:-1]) <= most
+    assert [each for each in order if "bulk" in each] == ["bulk 0", "bulk 1", "bulk 2"]
+    assert sum("code" in each for each in order) >= 3 * most - 3
+
+
+def test_without_a_share_the_crowd_waits_for_all_that_is_urgent(plays: Callable[..., Play]) -> None:
+    play = plays(window=1, lane_share=0)
+    play.parcel(*[send(play, f"bulk {number}") for number in range(3)])
+    for number in range(100):
+        play.parcel(send(play, f"code {number}", "code"), send(play, f"code {number}b", "code"))
+        play.answer(play.link.pending[0])
+    assert [each.outgoing.text for each in play.submitted if "bulk" in each.outgoing.text] == ["bulk 0"]
+
+
+def test_a_share_is_not_saved_up_while_nothing_of_its_lane_waits() -> None:
+    shares = Shares(0.5)
+    for _ in range(100):
+        shares.count({(Lane.FIRST, "ORG1", ""): 10}, [True, False, False])
+    assert [shares.due(lane) for lane in Lane] == [0, 0, 0]
+    for _ in range(100):
+        shares.count({(Lane.FIRST, "ORG1", ""): 10}, [True, False, True])
+    assert [shares.due(lane) for lane in Lane] == [0, 0, 10]
+
+
+def test_what_is_owed_and_may_not_go_yet_keeps_its_place(plays: Callable[..., Play]) -> None:
+    """A bulk text of an organisation at its rate is owed a turn, waits, and goes in its order later."""
+    play = plays(organisations=TWO, window=1, lane_share=0.5, rate_per_organisation=1)
+    play.parcel(*[send(play, f"bulk {number}") for number in range(3)])
+    for number in range(6):
+        play.parcel(send(play, f"code {number}", "code", "ORG2"))
+        while play.link.pending:
+            play.answer(play.link.pending[0])
+        play.tick(1)
+    order = [each.outgoing.text for each in play.submitted]
+    assert [each for each in order if "bulk" in each] == ["bulk 0", "bulk 1", "bulk 2"]
+    assert [each for each in order if "code" in each] == [f"code {number}" for number in range(6)]
+
+
+def test_what_is_owed_and_waited_too_long_is_given_up_once(plays: Callable[..., Play]) -> None:
+    play = plays(window=1, lane_share=0.5)
+    play.parcel(send(play, "in the air"), *[send(play, f"bulk {number}") for number in range(5)])
+    for number in range(8):
+        play.parcel(send(play, f"code {number}", "code"))
+    play.queues["telco"]._shares._owed[Lane.BULK] = 3.0
+    play.clock.advance(86_401)
+    play.tick(0)
+    settled = [each.sms for each in play.handed if isinstance(each, SmsSettled)]
+    assert len(settled) == len(set(settled)) == 13
+    assert len(play.queues["telco"]) == 0
 
 
 # turns ----------------------------------------------------------------------------------------------------
@@ -374,6 +437,7 @@ def test_whatever_the_lanes_organisations_and_bounds_nothing_is_lost_doubled_or_
         tmp_path_factory.mktemp("flow"),
         organisations=TWO,
         queue_limit=data.draw(st.integers(1, 6)),
+        lane_share=data.draw(st.sampled_from([0, 0.05, 0.5])),
         window=data.draw(st.integers(1, 4)),
         binds=data.draw(st.integers(1, 2)),
     )
@@ -418,6 +482,7 @@ def test_without_disturbance_every_stream_keeps_its_order_however_small_the_memo
         tmp_path_factory.mktemp("order"),
         organisations=TWO,
         queue_limit=data.draw(st.integers(1, 5)),
+        lane_share=data.draw(st.sampled_from([0, 0.05, 0.5])),
         window=data.draw(st.integers(1, 3)),
     )
     try:

@@ -184,7 +184,9 @@ class Play:
         window: int = 10,
         queue_limit: int = 1000,
         binds: int = 1,
+        **limits: Any,
     ) -> None:
+        self.limits = limits
         self.operators = tuple(operators) or (operator(),)
         self.organisations = tuple(organisations) or (organisation(),)
         names = tuple(each.name for each in self.operators)
@@ -238,7 +240,12 @@ class Play:
     def settings(self) -> Settings:
         """Settings that say what this play was made with."""
         return settings_of(
-            self.url, self.operators, self.organisations, self.short_codes, mt_queue=self.queue_limit
+            self.url,
+            self.operators,
+            self.organisations,
+            self.short_codes,
+            mt_queue=self.queue_limit,
+            **self.limits,
         )
 
     def crash(self) -> Plan:

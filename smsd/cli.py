@@ -148,7 +148,9 @@ def probe(
     name: Annotated[str, typer.Option(help="Which operator of a configuration.")] = "",
     to: Annotated[str, typer.Option(help="Send one free test message to this number.")] = "",
     source: Annotated[str, typer.Option("--from", help="The short code it comes from.")] = "",
-    wait_s: Annotated[float, typer.Option(min=1, max=3600, help="Seconds to wait for its receipt.")] = 30,
+    wait_s: Annotated[
+        float, typer.Option(min=1, max=3600, help="Seconds for its receipt, or an SMSC's call.")
+    ] = 30,
     host: Annotated[str, typer.Option(help="In place of the file's.")] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="In place of the file's.")] = 0,
     system_id: Annotated[str, typer.Option(help="In place of the file's.")] = "",
@@ -176,9 +178,10 @@ def probe(
         _fail(f"--password-file: {password_file} cannot be read ({getattr(error, 'strerror', 'not UTF-8')})")
     ask = visit.Ask(number, source, wait_s)
     seen = asyncio.run(visit.probe(operator, ask, clock=SystemClock()))
-    for line in told(seen, operator):
-        typer.echo(line)
-    if not all_well(seen, operator):
+    for each in seen:
+        for line in told(each, operator):
+            typer.echo(line)
+    if not all(all_well(each, operator) for each in seen):
         raise typer.Exit(1)
 
 

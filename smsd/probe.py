@@ -57,23 +57,40 @@ _MOST_OTHERS: Final = 1000
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """What to do beside binding: a message from `source` to `number` (E.164); none where that is empty."""
+    """What to do beside binding: a message from `source` to `number` (E.164); none where that is empty.
+
+    `wait_s` is how long to wait for its answer and receipt, and for an SMSC that calls us (outbind).
+    """
 
     number: str = ""
     source: str = ""
     wait_s: float = 30.0
 
 
-async def probe(operator: Operator, ask: Ask, *, clock: Clock, connect: Connector = connect_tcp) -> Seen:
-    """Bind once in each way that the profile has; what was seen. Raises nothing that an SMSC can cause."""
-    return await _Probe(operator, ask, clock, connect).run()
+async def probe(
+    operator: Operator, ask: Ask, *, clock: Clock, connect: Connector = connect_tcp
+) -> tuple[Seen, ...]:
+    """Bind at each host once in each way that the profile has; what was seen, host by host. The message goes
+    by the first that takes one. Raises nothing that an SMSC can cause."""
+    found: list[Seen] = []
+    for place, address in enumerate(operator.addresses):
+        if place and operator.outbind_listen is not None and operator.bind == "transceiver":
+            # the SMSC calls, from wherever it likes: there is no second host to go to
+            break
+        host, port = address
+        here = operator.model_copy(update={"host": host, "port": port, "hosts": (), "standby_hosts": ()})
+        sent = any(each.message is not None for each in found)
+        wanted = msgspec.structs.replace(ask, number="") if sent else ask
+        found.append(await _Probe(here, wanted, clock, connect, first=not place).run())
+    return tuple(found)
 
 
 class _Bind:
     """One connection and its bind. A `WireUser` and a `Tap`."""
 
-    def __init__(self, whole: _Probe, settings: LinkSettings) -> None:
+    def __init__(self, whole: _Probe, settings: LinkSettings, connect: Connector) -> None:
         self.settings = settings
+        self.connect = connect
         self.seen = BindSeen(kind=settings.bind.kind.name.lower())
         self.wire: Wire | None = None
         self.bound = False
@@ -156,8 +173,11 @@ class _Bind:
 class _Probe:
     """One visit to one SMSC."""
 
-    def __init__(self, operator: Operator, ask: Ask, clock: Clock, connect: Connector) -> None:
+    def __init__(
+        self, operator: Operator, ask: Ask, clock: Clock, connect: Connector, *, first: bool
+    ) -> None:
         self.operator = operator
+        self._first = first
         self.ask = ask
         self.clock = clock
         self.changed = asyncio.Event()
@@ -173,8 +193,13 @@ class _Probe:
 
     async def run(self) -> Seen:
         one = self.operator.model_copy(update={"binds": 1})
-        links = account_links(one, Limits(), _Nobody(), clock=self.clock, rng=random.Random(0))  # noqa: S311
-        binds = [_Bind(self, link.settings) for link in links]
+        binds: list[_Bind] = []
+
+        def make(settings: LinkSettings, *_: object, connect: Connector | None, **__: object) -> Any:
+            if self._first or not settings.called:
+                binds.append(_Bind(self, settings, connect or self._connect))
+
+        account_links(one, Limits(), _Nobody(), clock=self.clock, rng=random.Random(0), make=make)  # noqa: S311
         self._seen.binds = tuple(bind.seen for bind in binds)
         try:
             for bind in binds:
@@ -191,14 +216,17 @@ class _Probe:
     async def _bind(self, bind: _Bind) -> None:
         settings, seen = bind.settings, bind.seen
         where = f"cannot connect to {Address(settings.host, settings.port)}"
+        seen.called = settings.called
         if settings.called:
-            seen.failure = "the SMSC opens this connection (outbind); it is not probed"
-            return
+            where = f"cannot listen at {Address(settings.host, settings.port)}"
         began = self.clock.monotonic()
         try:
-            async with asyncio.timeout(settings.connect_timeout_s):
-                made = await self._connect(bind.make, settings)
+            async with asyncio.timeout(self.ask.wait_s if settings.called else settings.connect_timeout_s):
+                made = await bind.connect(bind.make, settings)
         except OSError as error:
+            if settings.called and isinstance(error, TimeoutError):
+                seen.failure = f"the SMSC did not call within {self.ask.wait_s:g} s"
+                return
             # never connected, so there is nothing to take leave of
             bind.wire = None
             seen.failure = words.not_connected(where, error)

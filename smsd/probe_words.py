@@ -25,9 +25,11 @@ __all__ = ["Advice", "BindSeen", "MessageSeen", "ReceiptSeen", "Seen", "advice",
 
 
 class BindSeen(msgspec.Struct):
-    """One bind: times in ms where it got so far; `first` the first octets read where it was never bound."""
+    """One bind: times in ms where it got so far; `first` the first octets read where it was never bound;
+    `called`: the SMSC opens the connection."""
 
     kind: str
+    called: bool = False
     failure: str = ""
     status: int = 0
     tls: str = ""
@@ -139,7 +141,10 @@ def _bind_told(bind: BindSeen) -> Iterator[str]:
     kind = bind.kind.removeprefix("bind_")
     if bind.connect_ms is not None:
         tls = f", {bind.tls}" if bind.tls else ", without TLS"
-        yield f"  {kind}: connected in {bind.connect_ms:.0f} ms from {bind.ours or '?'}{tls}"
+        if bind.called:
+            yield f"  {kind}: called by the SMSC after {bind.connect_ms / 1000:.1f} s"
+        else:
+            yield f"  {kind}: connected in {bind.connect_ms:.0f} ms from {bind.ours or '?'}{tls}"
     if bind.bind_ms is None:
         yield f"  {kind}: not bound: {redact_text(bind.failure)}"
         for line in _to_do(bind):

@@ -123,6 +123,7 @@ class _LaneQueue:
 
 _Parts: TypeAlias = "tuple[Stream, Iterable[Piece], Iterable[Piece]]"
 _MOST_OWED: Final = 10.0
+_ROUNDING: Final = 1e-6
 
 
 class Shares:
@@ -137,13 +138,14 @@ class Shares:
 
     def due(self, lane: int) -> int:
         """How many of this lane go before any other."""
-        return int(self._owed[lane])
+        return int(self._owed[lane] + _ROUNDING)
 
-    def count(self, taken: Mapping[Stream, int], waiting: Sequence[bool]) -> None:
-        """So many went, of these streams; `waiting`: whether a lane still has some."""
-        went = [0] * len(Lane)
-        for stream, number in taken.items():
-            went[stream[0]] += number
+    def owed(self) -> list[tuple[Lane, int]]:
+        """The lanes that are owed some, the least urgent first, and how many."""
+        return [(lane, self.due(lane)) for lane in reversed(Lane) if self.due(lane)]
+
+    def count(self, went: Sequence[int], waiting: Sequence[bool]) -> None:
+        """So many of each lane went; `waiting`: whether it still has some."""
         before = 0
         for lane, number in enumerate(went):
             owed = self._owed[lane] + before * self.share - number
@@ -205,12 +207,20 @@ class OperatorQueue:
         Where one has expired (`at_us`, UTC), the queue is plain no longer until a transaction saw to it.
         """
         found: list[Piece] = []
-        for lane in self._lanes:
+        went = [0] * len(self._lanes)
+        for number, limit in (*self._shares.owed(), *((lane, most) for lane in Lane)):
             if len(found) == most or self._spoiled:
                 break
-            pieces, self._spoiled = lane.take_plain(most - len(found), at_us)
+            pieces, self._spoiled = self._lanes[number].take_plain(min(limit, most - len(found)), at_us)
             found += pieces
+            went[number] += len(pieces)
+        if found:
+            self._count(went)
         return found
+
+    def _count(self, went: Sequence[int]) -> None:
+        if self._shares.share:
+            self._shares.count(went, [lane.count > 0 or lane.behind for lane in self._lanes])
 
     # what a transaction reads
 
@@ -273,8 +283,11 @@ class OperatorQueue:
             self._lanes[piece.outgoing.lane].prepend(piece)
         if retaken:
             self._stalled_until = 0.0
-        if self._shares.share:
-            self._shares.count(taken, [lane.count > 0 or lane.behind for lane in self._lanes])
+        if taken:
+            went = [0] * len(self._lanes)
+            for stream, number in taken.items():
+                went[stream[0]] += number
+            self._count(went)
         self.pace.spend(spent)
 
     def _passes(self, enqueued: int, taken: Mapping[Stream, int]) -> bool:

@@ -20,13 +20,18 @@ from smsd.charging.states import ChargeState
 from smsd.queues import Lane, OperatorQueue, Shares, lane_of
 from smsd.smpp.link import Answer, AnswerKind, LinkState
 from smsd.smpp.pdu import Tlv
-from smsd.work import Answered
+from smsd.work import Answered, Piece
 
 TWO = (organisation("ORG1"), organisation("ORG2"))
 
 
 def send(play: Play, text: str, purpose: str = "bulk", org: str = "ORG1", number: str = OLA) -> Send:
     return msgspec.structs.replace(play.send(text, org=org, number=number), purpose=purpose)
+
+
+def in_lane(given: Piece, lane: Lane) -> Piece:
+    given.outgoing.lane = lane
+    return given
 
 
 def drain(play: Play) -> list[str]:
@@ -119,11 +124,21 @@ def test_without_a_share_the_crowd_waits_for_all_that_is_urgent(plays: Callable[
 def test_a_share_is_not_saved_up_while_nothing_of_its_lane_waits() -> None:
     shares = Shares(0.5)
     for _ in range(100):
-        shares.count({(Lane.FIRST, "ORG1", ""): 10}, [True, False, False])
+        shares.count([10, 0, 0], [True, False, False])
     assert [shares.due(lane) for lane in Lane] == [0, 0, 0]
     for _ in range(100):
-        shares.count({(Lane.FIRST, "ORG1", ""): 10}, [True, False, True])
+        shares.count([10, 0, 0], [True, False, True])
     assert [shares.due(lane) for lane in Lane] == [0, 0, 10]
+
+
+def test_what_needs_no_transaction_leaves_the_crowd_its_share_too() -> None:
+    queue = OperatorQueue("telco", limit=1000, rate=100, pause_s=1, share=0.1)
+    urgent = [piece(f"code {number}") for number in range(100)]
+    crowd = [in_lane(piece(f"bulk {number}"), Lane.BULK) for number in range(100)]
+    queue.apply([*crowd, *urgent], {}, [], 0)
+    order = [each.outgoing.message for _ in range(66) for each in queue.take_plain(1, 0)]
+    assert [number for number, each in enumerate(order) if "bulk" in each] == [10, 21, 32, 43, 54, 65]
+    assert [each for each in order if "bulk" in each] == [f"bulk {number}" for number in range(6)]
 
 
 def test_what_is_owed_and_may_not_go_yet_keeps_its_place(plays: Callable[..., Play]) -> None:

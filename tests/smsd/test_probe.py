@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from smsd.settings import Operator, Price
 from smsd.smpp import pdu as p
 from smsd.smpp.alphabet import Coding, fits
 from smsd.smpp.answers import Answer
+from smsd.smpp.codec import encode
 from smsd.smpp.constants import CommandId, CommandStatus, Tag
 from smsd.smpp.server import ServerConnection, SmppServer
 from smsd.smpp.session import SessionSettings
@@ -49,7 +51,8 @@ def account(port: int, **settings: Any) -> Operator:
 
 async def visit(account: Operator, ask: Ask | None = None) -> Seen:
     async with asyncio.timeout(20):
-        return await probe(account, ask or Ask(), clock=SystemClock())
+        (seen,) = await probe(account, ask or Ask(), clock=SystemClock())
+        return seen
 
 
 def words(seen: Seen, account: Operator) -> str:
@@ -321,6 +324,72 @@ async def test_tls_is_told_with_its_version_and_certificate(certificate: tuple[P
         assert "certificate for smsc.example until" in seen.binds[0].tls
         doubting = account(port, tls={})
         assert "as tls.ca_file" in words(await visit(doubting), doubting)
+
+
+async def test_every_host_is_visited_and_the_message_goes_once() -> None:
+    async with simulated() as first, simulated() as second:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            closed = taken.getsockname()[1]
+        others = (f"127.0.0.1:{closed}", f"127.0.0.1:{second.port}")
+        mine = account(first.port, standby_hosts=others)
+        async with asyncio.timeout(20):
+            seen = await probe(mine, ASK, clock=SystemClock())
+        assert [each.where.rpartition(":")[2] for each in seen] == [
+            str(port) for port in (first.port, closed, second.port)
+        ]
+        assert [all_well(each, mine) for each in seen] == [True, False, True]
+        assert "nothing listens there" in words(seen[1], mine)
+        assert [each.message is not None for each in seen] == [True, False, False]
+        assert (first.smsc.submitted, second.smsc.submitted) == (1, 0)
+
+
+async def test_the_message_goes_by_the_first_host_that_takes_it() -> None:
+    async with simulated() as second:
+        mine = account(1, standby_hosts=(f"127.0.0.1:{second.port}",))
+        async with asyncio.timeout(20):
+            seen = await probe(mine, ASK, clock=SystemClock())
+        assert [each.message is not None for each in seen] == [False, True]
+        assert second.smsc.submitted == 1
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+async def call(port: int, server: SmppServer, outbind: p.Outbind) -> ServerConnection:
+    """Be an SMSC that calls, as soon as somebody listens."""
+    conn = ServerConnection(server)
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(ConnectionRefusedError):
+                await loop.create_connection(lambda: conn.wire, "127.0.0.1", port)
+                break
+            await asyncio.sleep(0)
+    conn.send_octets(encode(outbind, 1))
+    return conn
+
+
+async def test_an_smsc_that_calls_is_waited_for() -> None:
+    smsc = Smsc()
+    server = SmppServer(smsc)
+    port = free_port()
+    mine = account(1, outbind_listen=f"127.0.0.1:{port}", outbind={"system_id": "SMSC", "password": "smscpw"})
+    visiting = asyncio.create_task(visit(mine, Ask(wait_s=10)))
+    conn = await call(port, server, p.Outbind("SMSC", "smscpw"))
+    seen = await visiting
+    assert all_well(seen, mine)
+    assert "transceiver: called by the SMSC after" in words(seen, mine)
+    assert "bound in" in words(seen, mine)
+    assert conn.system_id == "smsd"
+
+
+async def test_an_smsc_that_does_not_call_is_told() -> None:
+    mine = account(1, outbind_listen=f"127.0.0.1:{free_port()}")
+    seen = await visit(mine, Ask(wait_s=0.05))
+    assert "the SMSC did not call within 0.05 s" in words(seen, mine)
+    assert not all_well(seen, mine)
 
 
 async def test_files_for_tls_that_are_not_there_are_told() -> None:

@@ -77,6 +77,7 @@ class Session:
         self._timers = Timers(settings, now)
         self._sends_in = SENDS_MESSAGES[role]
         self._now = now
+        # by identity: the other side may use a number again before its first request is answered
         self._asked: dict[int, p.Frame] = {}
         self._events: list[Event] = []
         self._out = Outgoing()
@@ -176,10 +177,10 @@ class Session:
         Raises:
             UnencodablePduError: the PDU cannot be written; the request still waits.
         """
-        if self._asked.get(request.sequence) is not request:
+        if self._asked.get(id(request)) is not request:
             return False
         self._out.add(encode(pdu, request.sequence, status))
-        del self._asked[request.sequence]
+        del self._asked[id(request)]
         if isinstance(request.pdu, p.Bind):
             if status:
                 self._move(Cause.BIND_REFUSED)
@@ -253,7 +254,7 @@ class Session:
             self._refuse(frame, CommandStatus.ESME_RALYBND, f"a bind while {self.state.value}")
         else:
             self._move(Cause.BIND_ASKED)
-            self._asked[frame.sequence] = frame
+            self._asked[id(frame)] = frame
             self._events.append(BindRequested(frame))
 
     def _on_bind_resp(self, frame: p.Frame, now: float) -> None:
@@ -273,7 +274,7 @@ class Session:
         if self.state in states:
             self._timers.active(now)
             if command not in _ANSWERLESS:
-                self._asked[frame.sequence] = frame
+                self._asked[id(frame)] = frame
             self._events.append(Requested(frame))
         elif not states:
             self._refuse(

@@ -1,7 +1,8 @@
 """A session on an asyncio transport: octets across, writes gathered per turn of the loop, timers armed.
 
 No decision is made here but about flow: nothing is drained from the session while the transport's buffer
-is full; nothing is read while too much waits for that, or too many requests wait for their answer.
+is full; nothing is read while too much waits for that, or too many requests wait for their answer. A peer
+that takes nothing for the response timer is left: while we do not read, no silence of theirs is judged.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class Wire(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = 0.0
         self._linger: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        self._patience_s = settings.response_timeout_s
 
     @property
     def alive(self) -> bool:
@@ -177,10 +180,10 @@ class Wire(asyncio.Protocol):
             reason = self.lost = words.lost(exc)
         self.session.receive_eof(self._clock.monotonic(), reason)
         self._settle()
-        for handle in (self._timer, self._linger):
+        for handle in (self._timer, self._linger, self._stalled):
             if handle is not None:
                 handle.cancel()
-        self._timer = self._linger = None
+        self._timer = self._linger = self._stalled = None
         self._transport = None
         if self.tap is not None:
             self.tap.gone()
@@ -189,14 +192,40 @@ class Wire(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writes_paused = True
+        self._watch_stall()
         self._heed()
 
     def resume_writing(self) -> None:
         self._writes_paused = False
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
         self._heed()
         self._soon()
 
     # --- helpers -------------------------------------------------------------------------------------
+
+    def _watch_stall(self) -> None:
+        """Leave a peer that took nothing for the response timer."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+        self._stalled = None
+        transport = self._transport
+        if transport is None or not self._writes_paused:
+            return
+        before = transport.get_write_buffer_size()
+
+        def look() -> None:
+            self._stalled = None
+            if transport.get_write_buffer_size() >= before:
+                self.abort(
+                    f"the {self.session.role.peer.value} takes nothing: {before} octets for it have waited "
+                    f"for {self._patience_s:g} s"
+                )
+            else:
+                self._watch_stall()
+
+        self._stalled = self._loop.call_later(self._patience_s, look)
 
     def _settle(self) -> None:
         """Tell the user what happened, then see to what is to be written."""

@@ -310,6 +310,21 @@ def test_a_deliver_sm_is_answered_when_the_user_says_so_and_once():
         assert play.session.asked == 0
 
 
+def test_two_requests_under_one_number_are_both_told_and_both_answered():
+    """Numbers are the sender's affair (SMPP 3.4 section 3.2); nothing that came may stay unanswered."""
+    with esme() as play:
+        first, second = play.comes(DELIVER, 9).comes(DELIVER, 9).told()
+        assert play.session.asked == 2
+        assert play.session.respond(second.frame, p.DeliverSmResp(), CommandStatus.ESME_RX_T_APPN)
+        assert play.session.respond(first.frame, p.DeliverSmResp())
+        assert not play.session.respond(first.frame, p.DeliverSmResp())
+        play.sends(
+            F(9, CommandStatus.ESME_RX_T_APPN, p.DeliverSmResp()),
+            F(9, 0, p.DeliverSmResp()),
+        )
+        assert play.session.asked == 0
+
+
 def test_a_request_is_answered_on_its_own_connection_only():
     with esme() as first, esme() as second:
         (event,) = first.comes(DELIVER, 9).told()

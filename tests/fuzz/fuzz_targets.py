@@ -10,7 +10,10 @@ from collections.abc import Callable
 from struct import pack
 from typing import Any
 
+from smsd.charging.states import Evidence
 from smsd.codewords import Codebook, Codeword, Function
+from smsd.operators import OperatorProfile
+from smsd.settings_operators import Operator
 from smsd.smpp import pdu as p
 from smsd.smpp.alphabet import (
     Coding,
@@ -32,7 +35,7 @@ from smsd.smpp.faults import PduFault
 from smsd.smpp.layouts import SM_FIELDS, BodyError, read_fields, read_short_message, read_tlvs
 from smsd.smpp.message_ids import IdForm, same_number
 from smsd.smpp.private import veiled
-from smsd.smpp.receipt import network_code, read_date, read_receipt, receipt_key, response_key
+from smsd.smpp.receipt import State, network_code, read_date, read_receipt, receipt_key, response_key
 from smsd.smpp.segments import Method, TooManySegments, assemble, count, read_content, split
 from smsd.smpp.session import NotAllowedError, Role, Session, SessionSettings
 from smsd.smpp.trace import Direction
@@ -242,14 +245,32 @@ def _deliver_sm(data: bytes) -> p.DeliverSm:
     return p.DeliverSm(esm_class=esm_class, data_coding=data_coding, short_message=text, tlvs=tuple(tlvs))
 
 
+_PLAIN, _OWN_WORDS = (
+    OperatorProfile(
+        Operator(name="fuzz", host="127.0.0.1", port=2775, system_id="smsd", password="secret", **more)
+    )
+    for more in ({}, {"outcomes": {"200": "charged", "DELIVRD:230": "rejected", "21": "no_credit"}})
+)
+
+
 def receipt(data: bytes) -> None:
-    """A deliver_sm is a receipt or none; its id makes a key in every form; its dates are read or not."""
+    """A deliver_sm is a receipt or none; its id makes a key in every form; its dates are read or not.
+
+    Without a table nothing but a delivery that nothing contradicts is a charge.
+    """
     if len(data) < 3:
         return
+    pdu = _deliver_sm(data)
     for default in (Coding.GSM7, Coding.LATIN1):
-        found = read_receipt(_deliver_sm(data), default)
-        if found is None:
+        found = read_receipt(pdu, default)
+        other = read_receipt(pdu, default, id_in_text=True)
+        if found is None or other is None:
+            assert found is other
             continue
+        assert (found.state, found.contradiction) == (other.state, other.contradiction)
+        charged = _PLAIN.read(found).evidence is Evidence.RECEIPT_CHARGED
+        assert charged == (found.state is State.DELIVERED and not found.contradiction)
+        _OWN_WORDS.read(other)
         for form in IdForm:
             key = receipt_key(found.message_id, form)
             assert response_key(key, IdForm.OPAQUE) == key or form is not IdForm.OPAQUE

@@ -12,6 +12,15 @@ from smsd.smpp import pdu as p
 from smsd.smpp.codec import encode
 from smsd.smpp.constants import CommandId
 
+FORMS = (
+    b"4711,2611220409,2611220410,DELIVRD,000,Hei",
+    b"4711;20261122040900;20261122041000;FAILED;01106E;no credit, will retry later",
+    b"4711,DELIVRD",
+    b"id:4711 stat:200 err:017 will retry later",
+    "id:4711 stat:DELIVRD err:000".encode("utf-16-be"),
+)
+"""Receipts in the forms that have no published case."""
+
 
 def seeds(name: str) -> Iterator[bytes]:
     """Octets that a target may begin from."""
@@ -29,7 +38,7 @@ def seeds(name: str) -> Iterator[bytes]:
                 yield b"\3\1\2" + bytes((size | 7,)) + octets
             case _:
                 yield octets[-160:]
-    for _, text, _ in RECEIPTS:
+    for text in (*(text for _, text, _ in RECEIPTS), *FORMS):
         yield b"\4\0" + bytes((len(text),)) + text if name in ("receipt", "segments") else text
     for command in COMMANDS if name in ("stream", "session") else ():
         yield b"\3" + pdu_of(command, b"\0" * 40)

@@ -301,3 +301,55 @@ async def test_a_silent_smsc_is_left_at_the_bind_timer() -> None:
         await network.listener.until(lambda: link.state is LinkState.BOUND)
         downs = [detail for state, detail in network.listener.states if state is LinkState.DOWN]
         assert downs == ["not bound within 30 s"]
+
+
+class Came:
+    """A tap that tells when octets came."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def opened(self, mine: object, theirs: object) -> None: ...
+
+    def came(self, octets: bytes) -> None:
+        self.event.set()
+
+    def went(self, octets: bytes) -> None: ...
+
+    def gone(self) -> None: ...
+
+
+async def test_an_smsc_that_drips_octets_and_never_ends_a_pdu_is_a_dead_link() -> None:
+    """Octets alone are no sign of life: only a whole PDU is."""
+    clock = SteppedClock()
+    drops: asyncio.Queue[int | None] = asyncio.Queue()
+
+    async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(BIND_RESP)
+        while (octet := await drops.get()) is not None:
+            writer.write(bytes((octet,)))
+            await writer.drain()
+
+    async with smsc_of(drips) as (network, port):
+        link = network.start_link(port=port, clock=clock, enquire_link_s=20)
+        await network.listener.until(lambda: link.state is LinkState.BOUND)
+        wire, tap = link._wire, Came()
+        assert wire is not None
+        wire.tap = tap
+        assert link.submit(p.SubmitSm(short_message=b"hei"), "charge")
+        passed_s = 0
+        for octet in deliver():
+            drops.put_nowait(octet)
+            await asyncio.wait_for(tap.event.wait(), 10)
+            tap.event.clear()
+            clock.step(wire, 7)
+            passed_s += 7
+            if not wire.alive:
+                break
+        drops.put_nowait(None)
+        assert passed_s <= 2 * 20 + 7
+        await network.listener.until(lambda: network.listener.answers and link.state is LinkState.BOUND)
+        assert [answer.kind for answer in network.listener.answers] == [AnswerKind.LOST]
+        downs = [detail for state, detail in network.listener.states if state is LinkState.DOWN]
+        assert len(downs) == 1

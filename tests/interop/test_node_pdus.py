@@ -122,6 +122,15 @@ async def test_a_tlv_that_nobody_named_is_passed_over(raw: Node) -> None:
     assert (read[str(0x3ABC)], read["operator"]) == ({"hex": "00ff"}, 7)
 
 
+@pytest.mark.parametrize("nuls", [1, 2, 3])
+async def test_both_pass_over_a_few_nuls_behind_a_pdu(raw: Node, nuls: int) -> None:
+    written = encode(p.DeliverSm(source_addr="4742000001", short_message=b"hei"), 7)
+    octets = (len(written) + nuls).to_bytes(4, "big") + written[4:] + bytes(nuls)
+    read = (await raw.asks(op="decode", octets=octets))["pdu"]
+    assert (read["source_addr"], read["short_message"]) == ("4742000001", as_json(b"hei"))
+    assert decode(octets) == decode(written)
+
+
 async def test_node_smpp_reads_seven_bits_of_a_text_where_we_read_eight(raw: Node) -> None:
     """SMPP 3.4 section 3.1 says ASCII; a letter above it is written alike by both and read by us alone."""
     written = await raw.asks(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_process import Gateway
 from node_stranger import Node
 from smpp_network import Listener
 from smsc_kit import bound, free, premium
@@ -363,46 +361,3 @@ async def test_data_sm_and_alert_notification_are_taken(node_smsc: Node) -> None
     assert alert == AlertNotification(source_addr="4742000001")
     await link.stop(0)
     await running
-
-
-# --- the whole gateway --------------------------------------------------------------------------------------
-
-
-async def test_the_gateway_charges_a_member_through_node_smpp(node_smsc: Node, tmp_path: Path) -> None:
-    async with Gateway(tmp_path, await port_of(node_smsc)) as gateway:
-        await node_smsc.gets("bind_transceiver")
-        await deliver(node_smsc, short_message="ORG1 BETAL 50")
-        processing, paid = [await node_smsc.gets("submit_sm") for _ in range(2)]
-        assert await gateway.stop() == 0
-        await node_smsc.gets("unbind")
-    assert (processing["price"], processing["destination_addr"], processing["source_addr"]) == (
-        "5000",
-        "4742000001",
-        "2030",
-    )
-    assert processing["short_message"]["message"].startswith("Betalinga di er under handsaming")
-    assert processing["registered_delivery"] == 1
-    assert "price" not in paid
-    assert paid["short_message"]["message"].startswith("Betalinga di er motteken")
-    assert set(node_smsc.commands()) <= {
-        "bind_transceiver",
-        "submit_sm",
-        "deliver_sm_resp",
-        "enquire_link",
-        "unbind",
-    }
-
-
-async def test_the_gateway_tells_of_a_failed_charge_that_node_smpp_refused(
-    node_smsc: Node, tmp_path: Path
-) -> None:
-    async with Gateway(tmp_path, await port_of(node_smsc)):
-        await node_smsc.gets("bind_transceiver")
-        await node_smsc.sets(refusal=int(CommandStatus.ESME_RSUBMITFAIL))
-        await deliver(node_smsc, short_message="ORG1 BETAL 50")
-        premium_one = await node_smsc.gets("submit_sm")
-        await node_smsc.sets(refusal=0)
-        told = await node_smsc.gets("submit_sm")
-    assert premium_one["price"] == "5000"
-    assert "price" not in told
-    assert told["short_message"]["message"].startswith("SMS-betaling var ikkje mogleg")

@@ -7,6 +7,23 @@ from hypothesis import strategies as st
 from smsd.smpp import pdu as p
 from smsd.smpp.constants import CommandId
 
+FAMILY = "👩\u200d👩\u200d👧\u200d👦"
+CLUSTERS = [
+    FAMILY,
+    "🇳🇴",
+    "👍🏽",
+    "e\u0301",
+    "å",
+    "x",
+    "각",
+    "각",
+    "\r\n",
+    "กำ",
+    "क्ष",
+    "🏴\U000e0067\U000e0062\U000e007f",
+]
+"""What a reader sees as one character each."""
+
 TLVS = (
     p.Tlv(p.Tag.RECEIPTED_MESSAGE_ID, b"0123456789\0"),
     p.Tlv(p.Tag.MESSAGE_STATE, b"\x02"),

@@ -2,7 +2,8 @@
 tables.
 
 Data alone; how septets are read and written is `smsd.smpp.alphabet`'s. Each table is a string of 128 places
-indexed by septet, so that a place can be compared with the standard's printed table by eye.
+indexed by septet, so that a place can be compared with the standard's printed table by eye; those for South
+Asia are in `smsd.smpp.south_asian`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
+
+from smsd.smpp import south_asian
 
 __all__ = ["DEFAULT", "ESCAPE", "EXTENSION", "LOCKING_SHIFT", "SINGLE_SHIFT", "Language"]
 
@@ -25,6 +28,16 @@ class Language(IntEnum):
     TURKISH = 1
     SPANISH = 2
     PORTUGUESE = 3
+    BENGALI = 4
+    GUJARATI = 5
+    HINDI = 6
+    KANNADA = 7
+    MALAYALAM = 8
+    ORIYA = 9
+    PUNJABI = 10
+    TAMIL = 11
+    TELUGU = 12
+    URDU = 13
 
 
 _ASCII_MIDDLE = "%&'()*+,-./0123456789:;<=>?"
@@ -69,6 +82,7 @@ LOCKING_SHIFT: Mapping[Language, str] = MappingProxyType(
             ' !"#º' + _ASCII_MIDDLE + "Í" + _UPPER + "ÃÕÚÜ§"
             "~" + _LOWER + "ãõ`üà"
         ),
+        **{Language(identifier): table for identifier, table in south_asian.LOCKING.items()},
     }
 )
 
@@ -99,5 +113,6 @@ SINGLE_SHIFT: Mapping[Language, Mapping[int, str]] = MappingProxyType(
                 **{0x61: "Â", 0x69: "í", 0x6F: "ó", 0x75: "ú", 0x7B: "ã", 0x7C: "õ", 0x7F: "â"},
             }
         ),
+        **{Language(identifier): table for identifier, table in south_asian.SINGLE.items()},
     }
 )

@@ -5,6 +5,7 @@ says.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 
 import gsm0338
 import pytest
@@ -212,6 +213,14 @@ def test_binary_has_no_characters_but_shows_plain_words() -> None:
         (Language.PORTUGUESE, 0, b"\x09\x0b\x0c\x0e\x0f\x12\x7b\x7c\x7d\x60\x1a", "çÔôÁáªãõ`~|"),
         (0, Language.PORTUGUESE, b"\x1b\x05\x1b\x1f\x1ba\x1b\x7f\x1b[\x1b\\\x1b\x7b\x1b\x7c", "êÊÂâÃÕãõ"),
         (Language.TURKISH, Language.TURKISH, b"\x1bA", "A"),
+        (Language.HINDI, 0, b"\x2f\x42\x24\x60 50", "नम\u0921ॐ 50"),
+        (Language.HINDI, Language.HINDI, b"\x1b\x1c\x1bA\x1b\x65\x1b\x28", "०A€{"),
+        (0, Language.HINDI, b"\x1b\x30\x1b\x19", "\u095b।"),
+        (Language.URDU, 0, b"\x00\x03\x1c\x4a 1", "اٻڌ\u06af 1"),
+        (0, Language.URDU, b"\x1b\x1c\x1b\x26\x1b\x3f", "۰،۔"),
+        (Language.BENGALI, Language.BENGALI, b"\x13\x1b\x24\x0c", "ও\u09df\ufffd"),
+        (Language.PUNJABI, Language.PUNJABI, b"\x47\x1b\x26", "\u0a33\u0a59"),
+        (Language.TAMIL, Language.TAMIL, b"\x15\x1b\x2e", "க\u0bfa"),
         (99, 77, b"\x0b\x1b\x65", "Ø€"),
     ],
 )
@@ -220,13 +229,29 @@ def test_national_language_tables_are_read(locking: int, single: int, octets: by
 
 
 @pytest.mark.parametrize("language", Language)
-def test_every_table_has_128_places_and_keeps_digits_and_letters(language: Language) -> None:
+def test_every_table_has_128_places_and_keeps_digits_letters_and_the_extension(language: Language) -> None:
     places = LOCKING_SHIFT[language]
     assert len(places) == 128
     assert places[0x30:0x3A] == "0123456789"
-    assert places[0x41:0x5B].isascii()
+    assert (places[0x0A], places[0x0D], places[0x1B]) == ("\n", "\r", "\x1b")
     assert places[0x61:0x7B].isascii()
+    if language < Language.BENGALI:
+        assert places[0x41:0x5B].isascii()
     assert {septet: SINGLE_SHIFT[language][septet] for septet in EXTENSION} == dict(EXTENSION)
+    assert not SINGLE_SHIFT[language].keys() & {0x0D, 0x1B}
+
+
+@pytest.mark.parametrize("language", [each for each in Language if each >= Language.BENGALI])
+def test_a_south_asian_table_is_of_its_own_script(language: Language) -> None:
+    """As Unicode names it; but for the dandas that all share, and what GSM text has too."""
+    script = {Language.HINDI: "DEVANAGARI", Language.PUNJABI: "GURMUKHI", Language.URDU: "ARABIC"}.get(
+        language, language.name
+    )
+    shared = set(DEFAULT) | {"€", "\ufffd", "\u0964", "\u0965"}
+    letters = (set(LOCKING_SHIFT[language]) | set(SINGLE_SHIFT[language].values())) - shared
+    assert {script in unicodedata.name(char) for char in letters if not char.isascii()} == {True}
+    own = [char for char in LOCKING_SHIFT[language] if char in letters and not char.isascii()]
+    assert len(own) == len(set(own))
 
 
 @pytest.mark.parametrize(
@@ -236,6 +261,16 @@ def test_every_table_has_128_places_and_keeps_digits_and_letters(language: Langu
         (Language.TURKISH, "59b6785da8da3fde", "65cdf5a46950f81f"),
         (Language.SPANISH, "06e3b0e082a12f9f", "95fb321d98903982"),
         (Language.PORTUGUESE, "429ecce35b213973", "47b9fc95f4c72121"),
+        (Language.BENGALI, "e09602dbe548f617", "c1c0cf8a15da335b"),
+        (Language.GUJARATI, "6d13002765069804", "9a5b35e06a0eff3c"),
+        (Language.HINDI, "4093bbbc0947eec9", "e4ab0c5bcc56e161"),
+        (Language.KANNADA, "4f169b6921e6394c", "9737f6c0fda461f4"),
+        (Language.MALAYALAM, "fa7aecfea13cb69b", "27fec11902dd3c8f"),
+        (Language.ORIYA, "3f7a3a5df0cb87b8", "b3b0dee905e90a43"),
+        (Language.PUNJABI, "74ad0527560395c1", "6e5d9f5dbe31363a"),
+        (Language.TAMIL, "8c47c9394d9ed3b5", "a8cee21f6d313d6b"),
+        (Language.TELUGU, "aaca745a7f302daf", "4f822ce034a4e097"),
+        (Language.URDU, "d340352ed4667a96", "733d66dc34ada5e9"),
     ],
 )
 def test_the_tables_are_those_that_were_held_against_a_second_source(

@@ -32,7 +32,9 @@ ENVIRONMENT_PREFIX = "BILLING_BRIDGE"
 _KID_NUMBER_DIGITS = 6
 """Room that a KID must have for the invoice number."""
 _SHARED_LIMITS = frozenset({"amount_min_kr", "amount_max_kr", "charge_expiry_s", "page_size"})
-_GATEWAY_ORGANISATION_KEYS = frozenset({"join", "subcodewords", "replies", "short_codes", "dialog"})
+_GATEWAY_ORGANISATION_KEYS = frozenset(
+    {"join", "subcodewords", "replies", "short_codes", "dialog", "sender_name"}
+)
 TableT = TypeVar("TableT", bound=Table)
 
 

@@ -92,6 +92,7 @@ def make_gateway(
         routes=RouteTable(
             short_codes={each.org: settings.short_codes_of(each) for each in settings.organisations},
             operators={code.number: code.operators for code in settings.short_codes},
+            sender_names={each.org: each.sender_name for each in settings.organisations if each.sender_name},
         ),
         queues=queues,
         ids=ids,

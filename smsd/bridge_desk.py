@@ -26,7 +26,7 @@ from smsd.charging.states import ChargeState, Evidence, Verdict
 from smsd.inbox import Inbox
 from smsd.operators import OperatorProfile, PriceNotSendable
 from smsd.outbox import REPLY_EXPIRY_US, Route, Sender
-from smsd.queues import lane_of
+from smsd.queues import Lane, lane_of
 from smsd.replies import Replies, UnknownReply
 from smsd.smpp.alphabet import NotEncodable
 from smsd.smpp.faults import UnencodablePduError
@@ -42,10 +42,12 @@ REFUSED_TEXT = (PriceNotSendable, UnencodablePduError, TooManySegments, NotEncod
 
 
 class RouteTable(msgspec.Struct, frozen=True):
-    """Where messages go that answer no MO: an organisation's short codes, a short code's operators."""
+    """Where messages go that answer no MO: an organisation's short codes, a short code's operators; and the
+    names that organisations have as senders."""
 
     short_codes: Mapping[str, tuple[str, ...]]
     operators: Mapping[str, tuple[str, ...]]
+    sender_names: Mapping[str, str] = {}
 
 
 class BridgeDesk:
@@ -94,7 +96,9 @@ class BridgeDesk:
         """Back the way the MO came; else the way the number last wrote; else the organisation's first."""
         found = tx.one(sql.ROUTE_OF, (conversation,)) or tx.one(sql.LAST_ROUTE, (number,))
         if found and found[0] in self._profiles and found[1]:
-            return Route(found[0], found[1], found[2] or found[1], found[3], found[4])
+            # a sender's name is no address that anybody wrote to
+            address = found[2] if found[2].isdigit() else found[1]
+            return Route(found[0], found[1], address, found[3], found[4])
         for code in self._routes.short_codes.get(org, ()):
             for operator in self._routes.operators.get(code, ()):
                 return Route(operator, code, code)
@@ -125,6 +129,10 @@ class BridgeDesk:
             self._refuse(tx, plan, send, _NO_ROUTE)
             return
         message = self._ids.new()
+        lane = lane_of(Purpose.SEND, send.purpose)
+        name = self._routes.sender_names.get(send.org, "")
+        if name and lane is Lane.BULK:
+            route = msgspec.structs.replace(route, address=name)
         self._sender.post(
             plan,
             message=message,
@@ -136,7 +144,7 @@ class BridgeDesk:
             purpose=Purpose.SEND,
             expires_us=plan.at_us + self._send_expiry_us,
             source=send.id,
-            lane=lane_of(Purpose.SEND, send.purpose),
+            lane=lane,
         )
         if tx.one(sql.STOPPED, (send.recipient, send.org)):
             plan.over.append(plan.enqueued[-1].outgoing)

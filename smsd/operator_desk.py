@@ -80,9 +80,11 @@ class OperatorDesk:
     def _ends(self, pdu: DeliverSm | DataSm) -> tuple[str, str]:
         """A receipt's phone and short code: some operators swap the two ends."""
         code = self._inbox.short_code(pdu.destination_addr)
-        if code:
-            return from_operator(pdu.source_addr) or "", code
-        return from_operator(pdu.destination_addr) or "", self._inbox.short_code(pdu.source_addr)
+        swapped = "" if code else self._inbox.short_code(pdu.source_addr)
+        if swapped:
+            return from_operator(pdu.destination_addr) or "", swapped
+        # neither end is ours where the message had a name for its sender
+        return from_operator(pdu.source_addr) or from_operator(pdu.destination_addr) or "", code
 
     def answer(self, tx: Tx, plan: Plan, item: Answered) -> None:
         answer = item.answer

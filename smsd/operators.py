@@ -14,7 +14,7 @@ from foundation.contract import MessageFate, Reason
 from smsd.charging.states import Evidence
 from smsd.settings_operators import Operator
 from smsd.smpp.alphabet import Coding
-from smsd.smpp.pdu import CommandStatus, SubmitSm, Tag, Tlv
+from smsd.smpp.pdu import CommandStatus, Npi, SubmitSm, Tag, Tlv, Ton
 from smsd.smpp.receipt import IdForm, Receipt, State, receipt_key, response_key
 from smsd.smpp.segments import Method
 
@@ -96,13 +96,18 @@ class OperatorProfile:
         price_ore: int,
         asked_for: bool,
     ) -> SubmitSm:
-        """One submit_sm from a short code to a number in E.164; premium where `price_ore` is not 0.
+        """One submit_sm from a short code or a sender's name to a number in E.164; premium unless `price_ore`
+        is 0.
 
         Raises:
             PriceNotSendable: naming the price and the carrier.
         """
         settings = self.settings
         service_type = settings.service_type
+        ton, npi = settings.source_ton, settings.source_npi
+        if not source.isdigit():
+            # a name (SMPP 3.4 sections 5.2.5, 5.2.6)
+            ton, npi = Ton.ALPHANUMERIC, Npi.UNKNOWN
         if price_ore:
             carrier, word = settings.price.carrier, self._price_word(price_ore)
             if carrier == "service_type":
@@ -115,8 +120,8 @@ class OperatorProfile:
         receipt = _REGISTERED if price_ore or asked_for or self.every_receipt else 0
         return SubmitSm(
             service_type=service_type,
-            source_addr_ton=settings.source_ton,
-            source_addr_npi=settings.source_npi,
+            source_addr_ton=ton,
+            source_addr_npi=npi,
             source_addr=source,
             dest_addr_ton=settings.dest_ton,
             dest_addr_npi=settings.dest_npi,

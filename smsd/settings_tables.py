@@ -20,6 +20,12 @@ _JOINING: Mapping[str, Function | None] = {
 _WORD = r"[A-Za-z0-9ÆØÅæøåÄÖäöÉéÜü]{1,20}"
 _WORD_RIGHT = "give letters and digits without a blank, at most 20"
 
+_SENDER_NAME = r"(?=.*[A-Za-z])(?! )[A-Za-z0-9 .&-]{3,11}(?<! )"
+_SENDER_NAME_RIGHT = (
+    "give 3 to 11 of the letters A to Z, digits, blanks, full stops, & and -, at least one of them a letter: "
+    "other letters, æ ø å too, come out wrong on some networks, and more than 11 are refused"
+)
+
 Word = Annotated[str, matching(_WORD, "{} is no codeword", _WORD_RIGHT), AfterValidator(str.upper)]
 
 
@@ -62,6 +68,16 @@ class Organisation(Table):
     """Texts in place of the defaults, by name."""
     short_codes: tuple[str, ...] = ()
     """The short codes it is reached at; default: all."""
+    sender_name: (
+        Annotated[
+            str,
+            matching(_SENDER_NAME, "{} is no sender name", _SENDER_NAME_RIGHT),
+            Field(examples=["Org One"]),
+        ]
+        | None
+    ) = None
+    """What phones see as the sender of texts to many (invitations, reminders, newsletters), which nobody can
+    answer; all else comes from the short code, and so do these where it is not given."""
     dialog: bool = True
     """Whether free text to the organisation is kept for a person to answer."""
     billing: dict[str, Any] = Field(default_factory=dict)

@@ -119,6 +119,10 @@ class Batch:
         """Whether a message was put aside by an earlier transaction."""
         return self._tx.one(s.REFUSED_SEEN, (message,)) is not None
 
+    def last_charged(self, org: str, number: str, amount_ore: int) -> Row | None:
+        """The last payment of an amount that is charged or under way: its id, and when it was asked for."""
+        return self._tx.one(s.LAST_CHARGED, (number, amount_ore, org))
+
     def people(self, org: str, number: str) -> Sequence[Person]:
         """The people of an organisation who have a number, those made in this batch too."""
         return self._people.get((org, number), ())

@@ -31,7 +31,7 @@ GATEWAY_TABLES = ("store", "operators", "short_codes")
 ENVIRONMENT_PREFIX = "BILLING_BRIDGE"
 _KID_NUMBER_DIGITS = 6
 """Room that a KID must have for the invoice number."""
-_SHARED_LIMITS = frozenset({"amount_min_kr", "amount_max_kr", "charge_expiry_s", "page_size"})
+_SHARED_LIMITS = frozenset({"amount_min_kr", "amount_max_kr", "charge_expiry_s", "pay_again_s", "page_size"})
 _GATEWAY_ORGANISATION_KEYS = frozenset(
     {"join", "subcodewords", "replies", "short_codes", "dialog", "sender_name"}
 )
@@ -131,6 +131,8 @@ class BridgeLimits(Table):
     """``amount_max_kr``: the highest."""
     charge_expiry_s: Annotated[int, Field(ge=30, le=86_400)] = 600
     """Seconds within which the gateway may begin a charge."""
+    pay_again_s: Annotated[int, Field(ge=0, le=86_400)] = 300
+    """Seconds within which the same text does not pay a second invoice: an SMSC may have sent it again."""
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 50
     """Rows to a page."""
 

@@ -22,6 +22,11 @@ class Ids:
         self._bits = random_bits or random.SystemRandom().getrandbits
         self._last = 0
 
+    def after(self, value: str) -> None:
+        """Go on behind this id, made before this start: the clock may have gone back since."""
+        stamp = value[:8] + value[9:13] + value[15:18]
+        self._last = max(self._last, int(stamp, _HEX))
+
     def new(self) -> str:
         """One id in the canonical 36-character form."""
         stamp = (self._clock.now_us() // 1000) << 12

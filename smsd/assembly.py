@@ -76,6 +76,7 @@ def make_gateway(
         InboxLimits(
             reassembly_expiry_us=limits.reassembly_expiry_s * SECOND_US,
             guidance_every_us=limits.help_once_per_s * SECOND_US,
+            repeat_after_s=limits.repeat_after_s,
         ),
         [each.org for each in settings.organisations],
     )

@@ -79,6 +79,7 @@ class Engine:
         self._operator_of: dict[Link, str] = {}
         self._connections: dict[Link, str] = {}
         self._opened: dict[str, int] = {}
+        self._late: dict[str, float] = {}
         self._last_mo: dict[str, tuple[str, int]] = {}
         self._ticks = 0
         self._ended_well: list[str] = []
@@ -128,6 +129,7 @@ class Engine:
             connection = self._connections.pop(link, "")
             self._opened.pop(connection, None)
             self._last_mo.pop(connection, None)
+            self._late.pop(connection, None)
             if detail == GOODBYE:
                 self._ended_well.append(connection)
         if link in self._operator_of:
@@ -137,8 +139,9 @@ class Engine:
 
     def on_requests(self, link: Link, frames: list[Frame]) -> None:
         operator, connection = self._operator_of[link], self._connections.get(link, "")
+        now_s = self._clock.monotonic()
         for frame in frames:
-            self._inputs.append(Delivered(operator, link, connection, frame))
+            self._inputs.append(Delivered(operator, link, connection, frame, now_s))
         if self._reading and len(self._inputs) > self.limits.waiting:
             self._reading = False
             for each in self._operator_of:
@@ -260,7 +263,7 @@ class Engine:
     def _decide(self, tx: Tx, batch: list[Input], *, send: bool = True) -> Plan:
         # read here, not sooner: until the transaction begins, the pump may fill what room there is
         rooms = self._pump.rooms() if send and self._sending else {}
-        plan = self._gateway.handle(tx, batch, rooms, self._opened, self._pump.names())
+        plan = self._gateway.handle(tx, batch, rooms, self._opened, self._pump.names(), self._late)
         self._pump.keep_off(plan)
         return plan
 
@@ -328,6 +331,7 @@ class Engine:
         for link, frame, status in plan.responses:
             if not link.respond(frame, status):
                 self._answers_lost = True
+        self._late.update(dict.fromkeys(plan.late, plan.now_s))
         for connection, operator, _ in plan.last_mo.values():
             if connection in self._opened:
                 self._last_mo[connection] = (operator, self._ticks)

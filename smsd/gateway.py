@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 import msgspec
 import structlog
 
-from foundation.clock import Clock
+from foundation.clock import SECOND_US, Clock
 from foundation.contract import (
     FromGateway,
     GatewayParcel,
@@ -27,8 +27,8 @@ from smsd.bridge_desk import REFUSED_TEXT, BridgeDesk, RouteTable, keep_aside
 from smsd.charging.correlation import Correlation
 from smsd.charging.desk import Desk
 from smsd.charging.states import ChargeState, Evidence
-from smsd.inbox import Inbox
-from smsd.operator_desk import OperatorDesk, Same
+from smsd.inbox import TAIL_US, Inbox
+from smsd.operator_desk import OperatorDesk, Same, Seen
 from smsd.operators import OperatorProfile
 from smsd.outbox import REPLY_EXPIRY_US, Sender
 from smsd.queues import Lane, OperatorQueue, is_plain
@@ -91,15 +91,20 @@ class Gateway:
         rooms: Mapping[str, list[tuple[Link, int]]],
         opened: Mapping[str, int],
         pumped: Container[str] = (),
+        late: Mapping[str, float] | None = None,
     ) -> Plan:
         """Decide on all inputs, then send what there is room for.
 
         `rooms`: by operator, its links and how many submit_sm each may take now. `opened`: when each
         connection was bound, UTC µs. `pumped`: operators whose plain queues empty without a transaction.
+        `late`: connections on which an MO was answered late, and when by the monotonic clock.
         """
-        plan = Plan(self._clock.now_us())
+        plan = Plan(self._clock.now_us(), self._clock.monotonic())
         plan.live = opened
-        seen: set[Same] = set()
+        for connection, answered_s in (late or {}).items():
+            if plan.now_s - answered_s < TAIL_US / SECOND_US:
+                plan.tardy.add(connection)
+        seen: dict[Same, Seen] = {}
         for item in inputs:
             if isinstance(item, Answered):
                 self._operators.answer(tx, plan, item)
@@ -129,6 +134,10 @@ class Gateway:
         unknown ids may be theirs.
         """
         plan = Plan(self._clock.now_us())
+        last = tx.one(sql.LAST_MESSAGE)
+        if last is not None and last[0]:
+            # what came first has the lower id, whatever was done to the clock between two lives
+            self._ids.after(last[0])
         for charge in self._desk.in_state(tx, ChargeState.IN_DOUBT):
             # the process may have died between the commit and the alarm
             plan.alarms.append(

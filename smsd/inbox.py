@@ -63,6 +63,7 @@ class InboxLimits(msgspec.Struct, frozen=True):
 
     reassembly_expiry_us: int
     guidance_every_us: int
+    repeat_after_s: float = 3.0
 
 
 class Inbox:
@@ -85,6 +86,8 @@ class Inbox:
         self._ids = ids
         self._limits = limits
         self._organisations = organisations
+        self.repeat_after_s = limits.repeat_after_s
+        """An SMSC that had no answer for so long may send an MO again."""
 
     def deliver(
         self,
@@ -264,6 +267,8 @@ class Inbox:
     @staticmethod
     def _repeats(tx: Tx, plan: Plan, mo: Mo) -> bool:
         """Whether any other bind brought MOs lately, so that this one may repeat one; asked once a batch."""
+        if mo.connection in plan.tardy or mo.connection in plan.late:
+            return True
         known = plan.repeats.get(mo.connection)
         if known is None:
             found = tx.one(sql.OTHER_CONNECTION, (mo.connection, plan.at_us - _LOOK_BACK_US))
@@ -274,13 +279,15 @@ class Inbox:
         """Whether an SMSC repeats what it gave us on a bind whose end may have swallowed our answer.
 
         What came on a bind that still lives was answered there: that is a person who texts the same again.
-        Yet a bind may have ended without our knowing: what came a moment ago counts as repeated anyhow.
+        Yet a bind may have ended without our knowing: what came a moment ago counts as repeated anyhow, and
+        on this very bind where we have just answered too late.
         """
+        other_than = "" if mo.connection in plan.tardy or mo.connection in plan.late else mo.connection
         since = plan.at_us - TAIL_US
         after = uuid7_floor(plan.at_us - _LOOK_BACK_US)
         found = tx.all(
             sql.SAME_MO,
-            (mo.number, after, mo.operator, mo.address, mo.text, mo.connection, TAIL_US),
+            (mo.number, after, mo.operator, mo.address, mo.text, other_than, TAIL_US),
         )
         return any(at_us > since or (mo.fresh and connection not in plan.live) for connection, at_us in found)
 

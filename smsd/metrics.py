@@ -14,6 +14,7 @@ _FAMILIES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "mo_incomplete": ("Long MOs handed on without all their parts", ("operator",)),
     "receipts": ("Delivery receipts, by state", ("operator", "stat")),
     "receipts_unmatched": ("Receipts whose message was not known", ("operator",)),
+    "receipts_unclear": ("Receipts whose id one phone had for several messages", ("operator",)),
     "answers": ("What became of submit_sm", ("operator", "verdict")),
     "charges": ("Charges that came into a state", ("state",)),
     "contradictions": ("Evidence against a charge's final state", ("state",)),

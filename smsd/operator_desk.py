@@ -25,6 +25,8 @@ from smsd.work import FINAL_FATES, Answered, Delivered, Outgoing, Piece, Plan
 
 Same: TypeAlias = tuple[str, bytes, tuple[Tlv, ...]]
 """What makes two deliver_sm of one batch the same text: the way they came, their octets and TLVs."""
+Seen: TypeAlias = tuple[str, float]
+"""The connection that a text came on, and when by the monotonic clock."""
 
 _FREE_ATTEMPTS = 3
 _MESSAGE_TYPE = 0x3C
@@ -49,7 +51,7 @@ class OperatorDesk:
         self._correlation = correlation
 
     def deliver(
-        self, tx: Tx, plan: Plan, item: Delivered, opened: Mapping[str, int], seen: set[Same]
+        self, tx: Tx, plan: Plan, item: Delivered, opened: Mapping[str, int], seen: dict[Same, Seen]
     ) -> None:
         pdu = item.frame.pdu
         plan.responses.append((item.link, item.frame, 0))
@@ -69,11 +71,14 @@ class OperatorDesk:
             return
         body = pdu.short_message if isinstance(pdu, DeliverSm) else b""
         same = (f"{item.operator} {pdu.source_addr} {pdu.destination_addr}", body, pdu.tlvs)
-        if body and same in seen:
-            # the SMSC grew impatient while the store was away: one text, two deliver_sm, on whatever bind
+        before = seen.setdefault(same, (item.connection, item.came_s))
+        impatient = item.came_s - before[1] >= self._inbox.repeat_after_s
+        if body and before != (item.connection, item.came_s) and (impatient or before[0] != item.connection):
+            # the SMSC grew impatient while the store was away: one text, two deliver_sm
             plan.count("mo_again", profile.name)
             return
-        seen.add(same)
+        if plan.now_s - item.came_s >= self._inbox.repeat_after_s:
+            plan.late.add(item.connection)
         plan.binds[item.connection] = pair_of(item.link.name)
         self._inbox.deliver(tx, plan, profile, pdu, item.connection, opened.get(item.connection, 0))
 

@@ -32,6 +32,7 @@ VALUES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "failed": frozenset({"amount"}),
         "corrected": frozenset({"amount"}),
         "unsettled": frozenset({"amount"}),
+        "just_paid": frozenset({"amount"}),
         "no_email": frozenset(),
         "no_name": frozenset(),
         "no_active_fee": frozenset(),
@@ -98,6 +99,14 @@ REPLIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "Du blir ikke trukket igjen før det er avklart.",
             "en": "The operator says both yes and no to whether an earlier payment of NOK {amount} "
             "went through. You will not be charged again until it is settled.",
+        },
+        "just_paid": {
+            "nn": "Ei betaling på {amount} kr til {organisation} er nett gjord. "
+            "Vil du betale endå ein faktura på same beløp, send meldinga på nytt om nokre minutt.",
+            "nb": "En betaling på {amount} kr til {organisation} er nettopp gjort. "
+            "Vil du betale enda en faktura på samme beløp, send meldingen igjen om noen minutter.",
+            "en": "A payment of NOK {amount} to {organisation} was made just now. "
+            "To pay another invoice of the same amount, send the message again in some minutes.",
         },
         "no_email": {
             "nn": "Vi fant ikke en gyldig epostadresse i meldingen din.",

@@ -128,8 +128,12 @@ class Limits(Table):
     """The longest PDU that is read; a longer one ends the link."""
     reassembly_expiry_s: Annotated[int, Field(ge=10, le=86_400)] = 300
     """Seconds until the parts that came of a long MO are taken as they are."""
+    repeat_after_s: Annotated[float, Field(ge=0.5, le=60)] = 3
+    """An MO that was not answered for this many seconds may come again on the same bind."""
     help_once_per_s: Annotated[int, Field(ge=0, le=30 * 86_400)] = 86_400
     """An unknown codeword is answered at most once in this many seconds per number."""
+    pay_again_s: Annotated[int, Field(ge=0, le=86_400)] = 300
+    """The bridge's: seconds within which the same text does not pay a second invoice."""
     charge_expiry_s: Annotated[int, Field(ge=30, le=86_400)] = 600
     """Seconds after the bridge's word within which a charge may begin."""
     receipt_wait_h: Annotated[int, Field(ge=1, le=24 * 30)] = 48

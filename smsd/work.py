@@ -23,12 +23,16 @@ FINAL_FATES: Final = frozenset(
 
 
 class Delivered(msgspec.Struct, frozen=True, gc=False):
-    """A deliver_sm or data_sm, to be answered after the commit. `connection` names that bind's life."""
+    """A deliver_sm or data_sm, to be answered after the commit. `connection` names that bind's life.
+
+    `came_s`: when, by the monotonic clock.
+    """
 
     operator: str
     link: Link
     connection: str
     frame: Frame
+    came_s: float = 0.0
 
 
 class Answered(msgspec.Struct, frozen=True, gc=False):
@@ -113,7 +117,9 @@ class Plan:
         "handoff",
         "held",
         "last_mo",
+        "late",
         "live",
+        "now_s",
         "over",
         "parcels",
         "paused",
@@ -127,12 +133,15 @@ class Plan:
         "stalled",
         "submits",
         "taken",
+        "tardy",
         "unanswered",
         "unmatched",
     )
 
-    def __init__(self, at_us: int) -> None:
+    def __init__(self, at_us: int, now_s: float = 0.0) -> None:
         self.at_us = at_us
+        # the same moment by the monotonic clock
+        self.now_s = now_s
         # rows that wait to be written together
         self.rows: list[Row] = []
         self.fates: list[Row] = []
@@ -142,6 +151,10 @@ class Plan:
         self.alive: list[Row] = []
         # the connections that are open
         self.live: Container[str] = ()
+        # connections with an MO whose answer comes so late that its SMSC may send it again
+        self.late: set[str] = set()
+        # those of a moment ago
+        self.tardy: set[str] = set()
         # messages to which this plan gives a final fate
         self.ended: set[str] = set()
         self.handoff: list[FromGateway] = []

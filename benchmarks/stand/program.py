@@ -161,7 +161,7 @@ async def gateway(
         running = asyncio.create_task(run_until_signal(daemon))
         await daemon.ready.wait()
         async with asyncio.timeout(10):
-            while not any(link.can_submit for each in daemon._links.values() for link in each):  # noqa: ASYNC110
+            while not any(link.can_submit for each in daemon._links.values() for link in each):
                 await asyncio.sleep(0.01)
         # its first tick and what else a start does
         await asyncio.sleep(0.3)

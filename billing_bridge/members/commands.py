@@ -8,7 +8,7 @@ from billing_bridge.invoicing.issue import write_invoice
 from billing_bridge.invoicing.kid import make_kid
 from billing_bridge.matching import SEVERAL_PERSONS, UNKNOWN_NUMBER, first_to_pay, outstanding_fees
 from billing_bridge.members.joining import Known, Several, who_joins
-from billing_bridge.payments.charging import ask_charge
+from billing_bridge.payments.charging import ask_charge, just_charged
 from billing_bridge.records import Invoice, Kind, Person
 from billing_bridge.settings import BridgeOrganisation, Fee
 from billing_bridge.turn import KRONE_ORE, NoteKind, Turn, kroner, oslo_day
@@ -55,6 +55,9 @@ def join(turn: Turn, message: Join) -> None:
     invoice = _issue(turn, message, organisation, person, fee) if fee.amount_kr else None
     turn.reply(message, "joined", name=person.name, amount=str(fee.amount_kr))
     if not message.charge or invoice is None:
+        return
+    if isinstance(choice, Known) and just_charged(turn, message, invoice.amount_ore):
+        # the same text again, in the first moments of another year
         return
     if turn.limits.min_kr <= fee.amount_kr <= turn.limits.max_kr:
         ask_charge(turn, message, invoice)

@@ -12,10 +12,11 @@ import structlog
 
 from billing_bridge.invoicing import ledger
 from billing_bridge.matching import Disputed, Found, UnderWay, match_payment
-from billing_bridge.records import Invoice, Payment, State
+from billing_bridge.records import Invoice, Kind, Payment, State
 from billing_bridge.turn import KRONE_ORE, NoteKind, Turn, kroner, oslo_day
 from foundation.clock import SECOND_US
 from foundation.contract import Charge, ChargeSettled, Contradiction, Join, Outcome, Pay, Reply
+from foundation.ids import uuid7_time_us
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +27,9 @@ def pay(turn: Turn, message: Pay) -> None:
         return
     people = turn.batch.people(message.org, message.sender)
     verdict = match_payment(people, message.amount, oslo_day(message.at))
-    if isinstance(verdict, Found):
+    if isinstance(verdict, Found) and _paid_alike(verdict) and just_charged(turn, message, message.amount):
+        turn.reply(message, "just_paid", amount=kroner(message.amount))
+    elif isinstance(verdict, Found):
         turn.finish(message, "charge")
         ask_charge(turn, message, verdict.invoice)
     elif isinstance(verdict, UnderWay):
@@ -35,6 +38,29 @@ def pay(turn: Turn, message: Pay) -> None:
         turn.reply(message, "unsettled", amount=kroner(message.amount))
     else:
         turn.reply(message, verdict.reply, amount=kroner(message.amount))
+
+
+def just_charged(turn: Turn, message: Join | Pay, amount_ore: int) -> bool:
+    """Whether so much was charged of this number a moment ago, or is being charged.
+
+    An SMSC that did not hear our answer sends a text again: that must not pay a second invoice. By either
+    clock, the gateway's or ours, as one of them may have been put right meanwhile.
+    """
+    last = turn.batch.last_charged(message.org, message.sender, amount_ore)
+    if last is None:
+        return False
+    charge, asked_us = last
+    gap_us = min(abs(message.at - asked_us), abs(turn.now_us - uuid7_time_us(charge)))
+    return bool(gap_us < turn.limits.pay_again_s * SECOND_US)
+
+
+def _paid_alike(found: Found) -> bool:
+    """Whether the person has paid another fee of the same amount: most have not, and nothing is looked up."""
+    amount_ore = found.invoice.outstanding_ore
+    return any(
+        each.kind == Kind.MEMBERSHIP_FEE and each.paid_ore >= amount_ore and each.id != found.invoice.id
+        for each in found.person.invoices
+    )
 
 
 def ask_charge(turn: Turn, message: Join | Pay, invoice: Invoice) -> None:
@@ -141,7 +167,7 @@ def _dispute(turn: Turn, message: ChargeSettled, payment: Payment, invoice: Invo
 
 
 def _move(turn: Turn, message: ChargeSettled, payment: Payment, invoice: Invoice, after: State) -> None:
-    excess_ore = invoice.excess_ore
+    excess_ore, before = invoice.excess_ore, payment.state
     for kind, lines in ledger.settle(invoice, payment.amount_ore, payment.state, after):
         turn.batch.book(
             turn.new_id(),
@@ -169,7 +195,8 @@ def _move(turn: Turn, message: ChargeSettled, payment: Payment, invoice: Invoice
         )
         log.error("bridge.excess_payment", payment=payment.id, invoice=invoice.id)
     if message.outcome is Outcome.CHARGED:
-        _tell(turn, payment, invoice, "paid")
+        # who was told that it failed is told that it did not
+        _tell(turn, payment, invoice, "corrected" if before == State.NOT_CHARGED else "paid")
     elif message.outcome is Outcome.NOT_CHARGED:
         _tell(turn, payment, invoice, "failed", reason=message.reason.value)
     elif message.outcome is Outcome.REFUND_DUE:

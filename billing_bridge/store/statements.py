@@ -95,6 +95,21 @@ PAYMENTS = Statement(
     ).where(t.payments.c.id.in_(_among("ids"))),
     "ids",
 )
+LAST_CHARGED = Statement(
+    select(t.payments.c.id, t.payments.c.asked_us)
+    .select_from(t.payments.join(t.invoices, t.invoices.c.id == t.payments.c.invoice))
+    .where(
+        t.payments.c.number == bindparam("number"),
+        t.payments.c.amount_ore == bindparam("amount"),
+        t.payments.c.state.in_([literal_column("'pending'"), literal_column("'charged'")]),
+        t.invoices.c.org == bindparam("org"),
+    )
+    .order_by(t.payments.c.id.desc())
+    .limit(literal_column("1")),
+    "number",
+    "amount",
+    "org",
+)
 LAST_NUMBER = Statement(
     select(func.coalesce(func.max(t.invoices.c.number), 0)).where(
         t.invoices.c.org == bindparam("org"), t.invoices.c.series == bindparam("series")

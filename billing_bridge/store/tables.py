@@ -134,6 +134,7 @@ payments = Table(
     sqlite_with_rowid=False,
 )
 Index("payments_one_pending", payments.c.invoice, unique=True, sqlite_where=text("state = 'pending'"))
+Index("payments_number", payments.c.number)
 Index(
     "payments_disputed",
     payments.c.invoice,

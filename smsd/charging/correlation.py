@@ -47,8 +47,13 @@ class Correlation:
     ) -> None:
         """Take a receipt: settle what it matches, or keep it until that is known."""
         plan.count("receipts", profile.name, reading.stat)
-        message = self._match(tx, profile.name, reading.key, number)
-        if message:
+        messages = self._match(tx, profile.name, reading.key, number)
+        if len(messages) > 1 and any(row[-1] for row in messages):
+            plan.count("receipts_unclear", profile.name)
+            self._keep_unclear(tx, plan, messages, reading.detail)
+            return
+        if messages:
+            message = messages[-1]
             self._speak(tx, plan, message, reading.evidence, reading.fate, reading.reason, reading.detail)
             if message[0] in plan.ended and self._any_unmatched(tx, plan):
                 # now that this message has its receipt, one that waits may mean a single charge
@@ -138,14 +143,28 @@ class Correlation:
             plan.unmatched = tx.one(sql.ANY_UNMATCHED) is not None
         return plan.unmatched
 
-    def _match(self, tx: Tx, operator: str, key: str, number: str) -> Row | None:
+    def _match(self, tx: Tx, operator: str, key: str, number: str) -> list[Row]:
+        """The messages that an id and a number mean, oldest first; one, unless the SMSC used the id again."""
         if not key:
-            return None
+            return []
+        found = []
         for (message,) in tx.all(sql.SUBMITTED, (operator, key)):
             row = tx.one(sql.MESSAGE_BY_ID, (message,))
             if row and (not number or row[1] == number):
-                return (message, *row)
-        return None
+                found.append((message, *row))
+        return sorted(found) if len(found) > 1 else found
+
+    def _keep_unclear(self, tx: Tx, plan: Plan, messages: list[Row], detail: str) -> None:
+        """An id that one phone had twice, once for money: nobody can say which message is meant.
+
+        The receipt is kept with every charge it may be about, and decides none.
+        """
+        for message in messages:
+            charge = self._desk.of_message(tx, message[0]) if message[-1] else None
+            if charge:
+                self._desk.apply(
+                    tx, plan, charge, Evidence.RECEIPT_PENDING, detail=f"id used again: {detail}"
+                )
 
     def _hear(self, tx: Tx, plan: Plan, unmatched: Row, message: str) -> None:
         row = tx.one(sql.MESSAGE_BY_ID, (message,))

@@ -24,7 +24,7 @@ from foundation.mailbox import BRIDGE, Outbox
 from foundation.store import SqliteTx
 from smsd.charging.desk import OPEN, Desk
 from smsd.charging.report_charges import keys_of, read_charges, spoken, spoken_of
-from smsd.charging.report_matching import Group, How, Ours, match
+from smsd.charging.report_matching import Group, How, Ours, match, may_be_one_of
 from smsd.charging.report_verdicts import BILLED, Bill, Kind, advice, bill_of, judge, walk
 from smsd.charging.reports import Report
 from smsd.charging.states import ChargeState, Evidence, Verdict, step
@@ -148,8 +148,12 @@ def reconcile(
         )
     deliverable_us = period.until_us - operator.validity_s * SECOND_US
     lines = []
+    unknown = [group.rows[0] for group in groups if group.charge is None]
     for group in groups:
         charge = group.charge
+        if charge is not None and not group.rows and not charge.answered and may_be_one_of(charge, unknown):
+            # a message billed there and unknown here could be this one, by a clock that was wrong
+            group = Group(charge, (), How.AMBIGUOUS)  # noqa: PLW2901
         if charge is None:
             lines.append(_stranger(group))
         elif group.rows or group.how is How.AMBIGUOUS or period.since_us <= charge.sent_us < period.until_us:

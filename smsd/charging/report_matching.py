@@ -108,6 +108,15 @@ def match(rows: Sequence[ReportRow], pool: Sequence[Ours], keys: Keys) -> list[G
     return sorted(groups, key=_group_order)
 
 
+def may_be_one_of(charge: Ours, rows: Iterable[ReportRow]) -> bool:
+    """Whether rows of unknown messages could be about a charge of unknown id, were a clock wrong."""
+    return any(
+        (row.number, row.amount_ore) == (charge.number, charge.amount_ore)
+        and -AHEAD_US <= row.at_us - charge.sent_us <= BACK_US
+        for row in rows
+    )
+
+
 def _fit(
     rows: Sequence[ReportRow], charges: Sequence[Ours]
 ) -> tuple[list[tuple[Ours, tuple[ReportRow, ...], How]], list[ReportRow]]:

@@ -117,6 +117,7 @@ WAITING = Statement(
     "after",
     "most",
 )
+LAST_MESSAGE = Statement(select(func.max(_m.id)))
 SAME_MO = Statement(
     select(_m.connection, _m.at_us)
     .select_from(messages.join(connections, connections.c.id == _m.connection))

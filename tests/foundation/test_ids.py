@@ -59,3 +59,15 @@ def test_ids_are_the_same_for_the_same_clock_and_bits() -> None:
         return [maker.new() for _ in range(3)]
 
     assert ids(ManualClock()) == ids(ManualClock())
+
+
+def test_ids_go_on_behind_one_of_an_earlier_start_though_the_clock_went_back() -> None:
+    clock = ManualClock()
+    before = Ids(clock)
+    last = [before.new() for _ in range(3)][-1]
+    clock.advance(-3600)
+    again = Ids(clock)
+    again.after(last)
+    assert last < again.new() < again.new()
+    again.after("00000000-0000-7000-8000-000000000000")
+    assert again.new() > last

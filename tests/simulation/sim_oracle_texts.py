@@ -66,8 +66,9 @@ def texts(world: World, books: Books) -> None:
 def _may_be_one(world: World, mos: list[Mo]) -> bool:
     """Whether nobody could tell several texts of the same words from one that its SMSC repeats.
 
-    when an SMSC grows impatient. Each once, all by one bind that lives: that is a person who texts twice.
-    when an SMSC grows impatient. Each once, all by one bind that lives: that is a person who texts again.
+    One that came again, or by another bind, may be a repetition; so may one that came while the store was
+    away, when an SMSC grows impatient. Each once, all by one bind that lives: that is a person who texts
+    again.
     """
     again = any(mo.sent > len(mo.pdus) for mo in mos)
     binds = {id(conn) for mo in mos for conn in mo.conns}

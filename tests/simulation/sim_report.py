@@ -1,4 +1,4 @@
-"""The operators' billing reports: CSV files of their ledgers, read by the real reconciliation and applied.
+"""The operators' billing reports: CSV files made of their ledgers, which the real reconciliation applies.
 
 What a report leaves open because several charges fit is settled as a person would: by asking the operator.
 """
@@ -41,7 +41,12 @@ def reports(world: World, truths: dict[str, bool]) -> Counter[str]:
         assert account is not None
         lines = _applied(world, operator, account)
         counts.update(f"report: {line.kind}" for line in lines)
-        unclear = {line.charge for line in lines if line.kind is Kind.AMBIGUOUS and line.charge}
+        unclear = {
+            line.charge
+            for line in lines
+            if line.charge
+            and (line.kind is Kind.AMBIGUOUS or (line.kind is Kind.MISSING and not line.applied))
+        }
         strangers = [line for line in lines if line.kind is Kind.UNKNOWN and line.theirs_ore]
         if strangers and not unclear:
             world.find("I8", f"{operator.traits.name} billed {len(strangers)} messages that are unknown here")

@@ -532,10 +532,27 @@ def test_a_person_who_texts_the_same_again_by_another_bind_that_lives_is_heard(
 
 
 def test_an_impatient_smsc_in_one_batch_is_heard_once(play: Play) -> None:
-    items = [play.delivered(mo("ORG1 BETAL 50")) for _ in range(3)]
+    play.clock.advance(60)
+    items = [play.delivered(mo("ORG1 BETAL 50"), ago_s=ago_s) for ago_s in (20, 15, 3)]
     play.turn(*items)
     assert len(play.told(Pay)) == 1
     assert [frame for frame, _ in play.link.responses] == [item.frame for item in items]
+
+
+def test_two_texts_that_came_together_are_both_heard(play: Play) -> None:
+    play.turn(play.delivered(mo("ORG1 BETAL 50"), ago_s=1), play.delivered(mo("ORG1 BETAL 50")))
+    assert len(play.told(Pay)) == 2
+
+
+def test_what_an_smsc_repeats_on_the_same_bind_after_a_late_answer_is_taken_once(play: Play) -> None:
+    play.clock.advance(60)
+    play.turn(play.delivered(mo("ORG1 BETAL 50"), ago_s=5))
+    play.clock.advance(1)
+    play.turn(play.delivered(mo("ORG1 BETAL 50")))
+    assert len(play.told(Pay)) == 1
+    play.clock.advance(61)
+    play.turn(play.delivered(mo("ORG1 BETAL 50")))
+    assert len(play.told(Pay)) == 2
 
 
 def test_a_repeated_text_after_a_day_is_new(play: Play) -> None:

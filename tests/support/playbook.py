@@ -231,6 +231,7 @@ class Play:
             for name in self.queues
         }
         self.opened: dict[str, int] = {}
+        self.late: dict[str, float] = {}
         self.connections = {link: self._bound() for links in self.links.values() for link in links}
         plan: Plan = self.commit(self.gateway.recover)
         self._note(plan)
@@ -289,6 +290,7 @@ class Play:
                 inputs,
                 {name: each for name, each in rooms.items() if any(r for _, r in each)},
                 self.opened,
+                late=self.late,
             )
         )
         self._boundary()
@@ -302,6 +304,7 @@ class Play:
             if not done.done():
                 done.set_result(parcel)
             self.acknowledged.append(parcel)
+        self.late.update(dict.fromkeys(plan.late, plan.now_s))
         for outgoing in plan.over:
             outgoing.over = True
         for outgoing in plan.unanswered:
@@ -372,12 +375,13 @@ class Play:
         """The first bind of the first operator."""
         return next(iter(self.links.values()))[0]
 
-    def delivered(self, pdu: Pdu, link: FakeLink | None = None) -> Delivered:
-        """A request that came on a bind."""
+    def delivered(self, pdu: Pdu, link: FakeLink | None = None, *, ago_s: float = 0) -> Delivered:
+        """A request that came on a bind, so long ago."""
         link = link or self.link
         self._sequence += 1
         name = next(name for name, links in self.links.items() if link in links)
-        return Delivered(name, link, self.connections[link], Frame(self._sequence, 0, pdu))  # type: ignore[arg-type]
+        frame, came_s = Frame(self._sequence, 0, pdu), self.clock.monotonic() - ago_s
+        return Delivered(name, link, self.connections[link], frame, came_s)  # type: ignore[arg-type]
 
     def text(self, text: str, number: str = OLA, to: str = "2030", **fields: Any) -> Plan:
         """A text from a phone, in Latin-1 as this test world's phones write."""

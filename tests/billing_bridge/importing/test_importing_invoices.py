@@ -9,6 +9,7 @@ from billing_bridge.audit import audit
 from billing_bridge.importing.invoices import read_invoices, write_invoices
 from billing_bridge.importing.people import read_people, write_people
 from billing_bridge.importing.reader import Imported, ImportRefusedError
+from foundation.clock import SECOND_US
 
 HEADER = "organisation,number,kind,amount_kr,period,due\n"
 GOOD = f"ORG1,{OLA},membership_fee,50,2026,2026-12-31\n"
@@ -60,6 +61,7 @@ def test_whoever_is_invoiced_a_fee_is_a_member_of_that_period(register: World) -
     assert register.replies(register.status()) == ["status_unpaid"]
     for kr in (50, 50, 60):
         register.take(register.settled(the_charge(register.take(register.pay(kr)))))
+        register.clock.us += 300 * SECOND_US
     assert register.replies(register.status()) == ["status_paid"]
 
 

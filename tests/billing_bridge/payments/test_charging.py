@@ -7,6 +7,7 @@ from bridge_world import KARI, OLA, World, the_charge, the_reply
 from structlog.testing import capture_logs
 
 from billing_bridge.audit import audit
+from foundation.clock import DAY_US, SECOND_US
 from foundation.contract import Charge, Contradiction, Outcome, Reason, Reply
 
 
@@ -85,7 +86,7 @@ def test_charged_after_not_charged_is_booked_marked_and_told(world: World) -> No
     asked = charge(world)
     assert world.replies(world.settled(asked, Outcome.NOT_CHARGED, Reason.EXPIRED)) == ["failed"]
     with capture_logs() as lines:
-        assert world.replies(world.settled(asked)) == ["paid"]
+        assert world.replies(world.settled(asked)) == ["corrected"]
     assert [line["event"] for line in lines] == ["bridge.contradiction"]
     assert world.rows("SELECT state, contradicted FROM payments") == [("charged", 1)]
     assert world.balances() == {"operator_receivable": 5000, "fee_income": -5000}
@@ -114,7 +115,7 @@ def test_what_was_charged_after_all_is_paid(world: World) -> None:
         world.settled(asked, Outcome.NOT_CHARGED, contradiction=Contradiction.OPEN),
     )
     assert world.replies(world.pay()) == ["unsettled"]
-    assert world.replies(world.settled(asked, contradiction=Contradiction.SETTLED)) == ["paid"]
+    assert world.replies(world.settled(asked, contradiction=Contradiction.SETTLED)) == ["corrected"]
     assert world.replies(world.pay()) == ["nothing_outstanding"]
     in_order(world)
 
@@ -125,6 +126,24 @@ def test_a_contradiction_that_overtakes_the_end_it_speaks_against_is_not_forgott
     assert world.replies(said) == ["failed"]
     assert world.take(world.settled(asked, Outcome.NOT_CHARGED)) == []
     assert world.replies(world.pay()) == ["unsettled"]
+
+
+def test_one_text_that_comes_twice_pays_one_invoice_of_several_alike(world: World) -> None:
+    world.take(world.join())
+    world.clock.us += 366 * DAY_US
+    world.take(world.join())
+    assert world.replies(world.settled(the_charge(world.take(world.pay())))) == ["paid"]
+    world.clock.us += 299 * SECOND_US
+    assert world.replies(world.pay()) == ["just_paid"]
+    world.clock.us += 1 * SECOND_US
+    assert world.replies(world.pay()) == ["charge"]
+    in_order(world)
+
+
+def test_a_charge_that_failed_may_be_tried_again_at_once(world: World) -> None:
+    asked = charge(world)
+    world.take(world.settled(asked, Outcome.NOT_CHARGED))
+    assert world.replies(world.pay()) == ["charge"]
 
 
 def test_not_charged_after_charged_is_kept_and_marked_but_charged_stands(world: World) -> None:
@@ -141,7 +160,7 @@ def test_a_charge_of_an_invoice_paid_otherwise_is_excess_and_listed(world: World
     world.take(world.settled(first, Outcome.NOT_CHARGED, Reason.EXPIRED))
     second = the_charge(world.take(world.pay()))
     assert world.replies(world.settled(second)) == ["paid"]
-    assert world.replies(world.settled(first)) == ["paid"]
+    assert world.replies(world.settled(first)) == ["corrected"]
     assert world.balances() == {
         "operator_receivable": 10_000,
         "excess_payments": -5000,

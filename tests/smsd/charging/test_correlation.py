@@ -165,6 +165,29 @@ def test_contradicting_receipts_keep_the_first_and_raise_an_alarm(
     assert told == [(expected, ""), (expected, "open")]
 
 
+def test_an_id_that_one_phone_had_for_two_messages_decides_nothing(play: Play) -> None:
+    first = play.start_charge()
+    play.answer(message_id="1")
+    play.receipt("1", "DELIVRD")
+    second = play.start_charge(kr=100)
+    play.answer(message_id="1")
+    play.receipt("1", "UNDELIV")
+    assert play.state(first) is ChargeState.CHARGED
+    assert play.state(second) is ChargeState.ACCEPTED
+    assert not play.contradicted(first)
+    assert play.evidence(second)[-1] == "receipt_pending"
+    assert unmatched(play) == 0
+
+
+def test_an_id_used_again_for_a_free_message_decides_no_charge(play: Play) -> None:
+    wish = play.start_charge()
+    play.answer(message_id="1")
+    play.parcel(play.send())
+    play.answer(message_id="1")
+    play.receipt("1")
+    assert play.state(wish) is ChargeState.ACCEPTED
+
+
 def test_enroute_after_a_final_state_changes_nothing(play: Play) -> None:
     wish = play.start_charge()
     play.answer(message_id="1")

@@ -507,6 +507,18 @@ def test_what_is_missing_in_a_report_that_may_not_be_complete_stays_open(books: 
     assert one_settled(books).evidence == f"report_not_charged Kari: report sha256:{'a' * 64} not in it"
 
 
+def test_a_charge_is_not_called_missing_while_an_unknown_row_could_be_it(books: Books) -> None:
+    charge = books.charge(S.IN_DOUBT)
+    books.charge(S.CHARGED, message_id="78", number=KARI)
+    books.row(message_id="78", number=KARI)
+    books.row(message_id="99", at_us=NOON - 13 * HOUR_US)
+    by_kind = {line.kind: line for line in books.compare(MONTH)}
+    assert by_kind[K.AMBIGUOUS].charge == charge
+    assert by_kind[K.UNKNOWN].theirs_ore == 5000
+    books.apply(MONTH)
+    assert books.state(charge) is S.IN_DOUBT
+
+
 @pytest.mark.parametrize(
     ("state", "said", "evidence"),
     [

@@ -1,4 +1,4 @@
-"""Payments whose end is contradicted are found by their invoice."""
+"""Payments are found by their number; those whose end is contradicted, by their invoice."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,7 @@ down_revision = "0002_ownership"
 
 
 def upgrade() -> None:
+    op.create_index("payments_number", "payments", ["number"], unique=False)
     op.create_index(
         "payments_disputed",
         "payments",
@@ -19,3 +20,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("payments_disputed")
+    op.drop_index("payments_number")

@@ -44,6 +44,8 @@ EXIT_NOT_NOW = 75
 """Exit status of a program that could not come by its store for now: worth another try."""
 EXIT_LOST = 76
 """Exit status of a program whose store another one has taken over."""
+LOCKED_S = 5.0
+"""How long a start waits for another process that writes to the store, seconds."""
 _BEATS = 3
 """So many beats are to fall into the age at which an owner on another machine counts as gone."""
 
@@ -383,6 +385,7 @@ def _owner(tx: Tx) -> Owner | None:
 def _take(connection: sqlite3.Connection, path: Path, clock: Clock, terms: Terms) -> int:
     """The new epoch; the lock is ours."""
     tx, now_us, here = SqliteTx(connection), clock.now_us(), socket.gethostname()
+    connection.execute(f"PRAGMA busy_timeout={int(LOCKED_S * 1000)}")
     connection.execute("BEGIN IMMEDIATE")
     try:
         before = _owner(tx)

@@ -264,14 +264,7 @@ async def test_a_store_that_another_process_writes_to_is_not_taken_and_may_be_tr
     path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await taken(path, clock).close()
-    real = ownership.open_sqlite
-
-    def impatient(*args: object) -> sqlite3.Connection:
-        connection = real(*args)  # type: ignore[arg-type]
-        connection.execute("PRAGMA busy_timeout=0")
-        return connection
-
-    monkeypatch.setattr(ownership, "open_sqlite", impatient)
+    monkeypatch.setattr(ownership, "LOCKED_S", 0.0)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreNotNow, match="locked") as refused:

@@ -8,7 +8,7 @@ import logging
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,11 +43,17 @@ def _listening(world: World) -> Iterator[None]:
         structlog.configure(**before)
 
 
-def run(seed: int, *, faults: bool = True, plot: Plot | None = None) -> Result:
-    """Play one seed and look at it."""
+def run(
+    seed: int,
+    *,
+    faults: bool = True,
+    plot: Plot | None = None,
+    make: Callable[[Plot, Path], World] = World,
+) -> Result:
+    """Play one seed and look at it; `make` builds the world."""
     folder = Path(tempfile.mkdtemp(prefix="sim-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     try:
-        world = World(plot or draw(seed, faults=faults), folder)
+        world = make(plot or draw(seed, faults=faults), folder)
         with _listening(world):
             try:
                 world.play()

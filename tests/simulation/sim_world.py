@@ -73,6 +73,8 @@ class Finding:
 class World:
     """All of it; made anew for every run."""
 
+    make_process: type[Process] = Process
+
     def __init__(self, plot: Plot, folder: Path) -> None:
         self.plot = plot
         self.folder = folder
@@ -112,10 +114,10 @@ class World:
             stop_grace_s=5,
         )
         self.network.watch = self._watch
-        self.gateway = Process(self, "gateway", self.birth_of_gateway)
+        self.gateway = self.make_process(self, "gateway", self.birth_of_gateway)
         self.superseded: list[Process] = []
         """Gateways whose store another has taken over."""
-        self.bridge = Process(self, "bridge", self._birth_of_bridge)
+        self.bridge = self.make_process(self, "bridge", self._birth_of_bridge)
         self.processes = {"gateway": self.gateway, "bridge": self.gateway if self.together else self.bridge}
         for name, process in (("gateway", self.gateway), ("bridge", self.bridge)):
             process.die_at_boundaries = set(plot.die_at.get(name, ()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -16,11 +17,12 @@ def need(program: str, *others: str) -> str:
     With ``REQUIRE_REAL=1`` in the environment the test fails instead: nothing is left untested unseen.
     """
     folders = os.pathsep.join((os.environ.get("PATH", os.defpath), *_ADMIN_FOLDERS))
-    for name in (program, *others):
-        path = shutil.which(name, path=folders)
-        if path:
-            return path
-    reason = f"{' or '.join((program, *others))} is not installed"
+    found = next(filter(None, (shutil.which(name, path=folders) for name in (program, *others))), None)
+    return found or leave_out(f"{' or '.join((program, *others))} is not installed")
+
+
+def leave_out(reason: str) -> NoReturn:
+    """Skip the running test because of what this machine lacks; with ``REQUIRE_REAL=1`` fail it."""
     if os.environ.get("REQUIRE_REAL") == "1":
         pytest.fail(f"{reason}, and REQUIRE_REAL=1 demands it", pytrace=False)
     pytest.skip(reason)

@@ -79,7 +79,10 @@ async def serve(
 def checks(daemon: BridgeDaemon, store: Store, carrier: Carrier) -> dict[str, Callable[[], Check]]:
     """How the bridge's parts fare."""
     return {
-        "store": lambda: Check(store.healthy, "" if store.healthy else "the last commit failed"),
+        "store": lambda: Check(
+            store.healthy,
+            "commits" if store.healthy else f"does not commit ({store.trouble}): nothing is acknowledged",
+        ),
         "handoff": lambda: Check(carrier.healthy, f"{daemon.waiting} parcels wait"),
     }
 

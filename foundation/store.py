@@ -339,6 +339,8 @@ class Store:
         connection.execute("PRAGMA busy_timeout=0")
         self.owner = owner
         self.lost = False
+        self.trouble = ""
+        """Why the last transaction did not commit; empty where it did."""
         self._reopen = reopen
         self._distrusted = False
         self._connection = connection
@@ -460,6 +462,7 @@ class Store:
 
     def _done(self, loop: asyncio.AbstractEventLoop, batch: _Waiting, results: _Results) -> None:
         self.healthy = not isinstance(results, Exception)
+        self.trouble = str(results) if isinstance(results, Exception) else ""
         if isinstance(results, Exception):
             self._distrusted = self._distrusted or _broken(results)
             for _, future in batch:

@@ -273,7 +273,8 @@ class Daemon:
 
         def stored() -> Check:
             fine = store.healthy and engine.healthy
-            return Check(fine, "commits" if fine else "does not commit: nothing is sent or acknowledged")
+            words = f"does not commit ({store.trouble}): nothing is sent or acknowledged"
+            return Check(fine, "commits" if fine else words)
 
         def handed() -> Check:
             return Check(carrier.healthy, "connected" if carrier.healthy else "not connected")

@@ -174,6 +174,11 @@ class FrailDisk:
         # a connection that outlives Python must not call it
         atexit.register(self.remove)
 
+    @staticmethod
+    def reachable() -> None:
+        """Raises Unavailable where a disk cannot be made on this machine."""
+        _library()
+
     def remove(self) -> None:
         """Make the former VFS the default again. Connections made through this one go on without us."""
         atexit.unregister(self.remove)

@@ -1,6 +1,7 @@
-"""Kills the gateway, the bridge or the broker again and again under load, then compares everybody's books.
+"""Kills gateway, bridge and broker again and again under load, then compares everybody's books.
 
-Run on its own: ``python tests/system/kill_trial.py --kills 200 --seed 1``; exit status 1 on any difference.
+Run on its own: ``python tests/system/kill_trial.py --victim all --kills 1000``; exit status 1 on any
+difference.
 The simulated SMSC stays up throughout; its ledger is the judge.
 """
 
@@ -16,13 +17,19 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mosquitto import Mosquitto
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "support")]
 
-from trial_verdict import Books, compare  # noqa: E402 - the folders are known from here on
+from trial_kinds import Mischief  # noqa: E402 - the folders are known from here on
+from trial_verdict import Books, compare  # noqa: E402
 from trial_world import SHORT_CODE, TrialError, World, until  # noqa: E402
 
 WAVE = 40
@@ -55,6 +62,7 @@ class Figures:
     seed: int
     kills: int = 0
     kills_while_bound: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     starts_s: list[float] = field(default_factory=list, repr=False)
     seconds: float = 0.0
     settling_s: float = 0.0
@@ -74,6 +82,7 @@ class Figures:
         """All of it, start-ups as one number."""
         told = asdict(self)
         starts = sorted(told.pop("starts_s"))
+        told["kinds"] = dict(self.kinds.most_common())
         told["median_start_s"] = round(starts[len(starts) // 2], 3) if starts else None
         return told
 
@@ -110,7 +119,7 @@ class Trial:
         world.smsd.start(cold=True)
         until(lambda: world.phones.binds == 1, "the first bind")
         for number in self._numbers():
-            self._text(number)
+            self.text(number)
             if self._random.random() < 0.9:
                 time.sleep(self._random.uniform(0.003, 0.3))
             world.smsd.kill()
@@ -133,11 +142,27 @@ class Trial:
         world.smsd.start(cold=True)
         until(self._bound, "the first bind")
         for number in self._numbers():
-            self._text(number)
+            self.text(number)
             time.sleep(self._random.uniform(0.02, 0.6))
             victim()
             self.figures.kills += 1
         world.smsd.check()
+
+    def crash_all(self, broker: Mosquitto) -> None:
+        """Everything beside the SMSC dies, one thing at a time, or hangs and is taken over from."""
+        world, figures = self.world, self.figures
+        world.bridge.start(cold=True)
+        world.smsd.start(cold=True)
+        until(self._bound, "the first bind")
+        mischief = Mischief(world, broker, self._random, figures.kinds, figures.starts_s)
+        for number in self._numbers():
+            self.text(number)
+            if self._random.random() < 0.9:
+                time.sleep(self._random.uniform(0.003, 0.3))
+            mischief.one_kill()
+            figures.kills += 1
+            figures.kills_while_bound += 1
+        until(self._bound, "the last bind")
 
     def crash_bridge(self) -> None:
         """The bridge's process dies and comes back, perhaps at once, perhaps a while later."""
@@ -158,9 +183,14 @@ class Trial:
             contextlib.closing(_reader(world.store)) as gateway,
             contextlib.closing(_reader(world.billing)) as bridge,
         ):
-            quiet = lambda: _is_quiet(world, gateway, bridge)  # noqa: E731
+            moving = lambda: _moving(world, gateway, bridge)  # noqa: E731
             for _ in range(2):
-                self.figures.settling_s += until(quiet, "all is quiet", within_s=_SETTLE_S, every_s=0.2)
+                try:
+                    self.figures.settling_s += until(
+                        lambda: not any(moving().values()), "all is quiet", within_s=_SETTLE_S, every_s=0.2
+                    )
+                except TrialError as error:
+                    raise TrialError(f"{error}: {moving()}") from None
                 time.sleep(0.5)
         for program in (world.smsd, world.bridge):
             if program.pid and (status := program.stop()):
@@ -176,7 +206,8 @@ class Trial:
         self.world.smsd.check()
         return self.world.phones.binds > 0
 
-    def _text(self, number: int) -> None:
+    def text(self, number: int) -> None:
+        """The next wave; the one before it ends."""
         if self._wave:
             self.world.phones.end_wave(self._wave)
         self._wave = self.world.phones.wave(
@@ -196,23 +227,23 @@ def _reader(store: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{store}?mode=ro", uri=True, isolation_level=None, timeout=10)
 
 
-_OPEN = (
-    "SELECT (SELECT count(*) FROM charges WHERE state IN ('intended', 'sending', 'accepted')) "
-    "+ (SELECT count(*) FROM messages WHERE fate IN ('queued', 'sending')) "
-    "+ (SELECT count(*) FROM handoff_outbox) + (SELECT count(*) FROM fragments WHERE whole_us = 0)"
-)
+_OPEN = {
+    "charges": "SELECT count(*) FROM charges WHERE state IN ('intended', 'sending', 'accepted')",
+    "messages": "SELECT count(*) FROM messages WHERE fate IN ('queued', 'sending')",
+    "parcels": "SELECT count(*) FROM handoff_outbox",
+    "fragments": "SELECT count(*) FROM fragments WHERE whole_us = 0",
+}
 
 
-def _is_quiet(world: World, gateway: sqlite3.Connection, bridge: sqlite3.Connection) -> bool:
+def _moving(world: World, gateway: sqlite3.Connection, bridge: sqlite3.Connection) -> dict[str, int]:
+    """What is under way, by kind."""
     for program in world.programs:
         program.check()
-    health = world.phones.get("/healthz")
-    return (
-        not health["deliver_sm_waiting"]
-        and not health["deliver_sm_under_way"]
-        and not gateway.execute(_OPEN).fetchone()[0]
-        and not bridge.execute("SELECT count(*) FROM handoff_outbox").fetchone()[0]
-    )
+    return {
+        **{what: gateway.execute(query).fetchone()[0] for what, query in _OPEN.items()},
+        "the bridge's parcels": bridge.execute("SELECT count(*) FROM handoff_outbox").fetchone()[0],
+        "deliver_sm": world.phones.unanswered(),
+    }
 
 
 def run(victim: str, *, kills: int, seed: int, folder: Path, limit_s: float, warm: bool) -> Figures:
@@ -238,6 +269,8 @@ def run(victim: str, *, kills: int, seed: int, folder: Path, limit_s: float, war
             trial.crash_gateway()
         elif victim == "bridge":
             trial.crash_bridge()
+        elif victim == "all":
+            trial.crash_all(broker)
         else:
             held = broker
 
@@ -259,10 +292,10 @@ def run(victim: str, *, kills: int, seed: int, folder: Path, limit_s: float, war
 def main() -> int:
     """The program; 1 where the books differ."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--victim", choices=("gateway", "bridge", "broker"), default="gateway")
+    parser.add_argument("--victim", choices=("gateway", "bridge", "broker", "all"), default="gateway")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=None, help="default: drawn, and printed")
-    parser.add_argument("--limit-s", type=float, default=300.0, help="no more kills after so many seconds")
+    parser.add_argument("--limit-s", type=float, default=1800.0, help="no more kills after so many seconds")
     parser.add_argument(
         "--folder", type=Path, default=None, help="keeps stores and logs there; must be empty"
     )

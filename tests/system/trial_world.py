@@ -136,6 +136,10 @@ class Program:
             os.kill(self.pid, signal.SIGKILL)
             self._wait()
 
+    def status(self) -> int | None:
+        """The exit status where it has ended, else None; asked again after that, None."""
+        return self._poll() if self.pid else None
+
     def check(self) -> None:
         """Raises TrialError where it ended by itself."""
         if self.pid and (status := self._poll()) is not None:
@@ -245,6 +249,11 @@ class Phones:
         """No more texts of this run."""
         self.call("DELETE", f"/mo/bulk/{wave}")
 
+    def unanswered(self) -> int:
+        """MOs that no gateway has acknowledged."""
+        health = self.get("/healthz")
+        return int(health["deliver_sm_waiting"] + health["deliver_sm_under_way"])
+
     def all(self) -> dict[str, list[dict[str, Any]]]:
         """Every phone's messages by number."""
         found: dict[str, list[dict[str, Any]]] = {}
@@ -306,6 +315,7 @@ port = {port}
 system_id = "smsd"
 password = "secret"
 window = 10
+{operator}
 rate = 5000
 response_timeout_s = 2
 reconnect_first_s = 0.05
@@ -335,26 +345,61 @@ join = "join-and-pay"
 billing.account = "99990000022"
 billing.organisation_number = "999000029"
 billing.fees = [{{ category = "Medlem", amount_kr = 100 }}]
+{tables}
 """
 
 
 class World:
-    """A trial's folder and programs. `carrier` local: the bridge runs in the gateway's process."""
+    """A trial's folder and programs. `carrier` local: the bridge runs in the gateway's process.
 
-    def __init__(self, folder: Path, *, carrier: str, mqtt_port: int = 0, warm: bool = True) -> None:
+    `port`: where the gateway connects, `smsc_port` where the simulator listens instead. `operator` and
+    `tables` are added to the configuration, `rules` come before the simulator's others.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        carrier: str,
+        mqtt_port: int = 0,
+        warm: bool = True,
+        port: int = 0,
+        smsc_port: int = 0,
+        operator: str = "",
+        tables: str = "",
+        rules: tuple[dict[str, Any], ...] = (),
+    ) -> None:
         self.folder = folder
         self.config = folder / "smsd.toml"
         self.store = folder / "smsd.db"
         self.billing = folder / "billing.db"
-        port, control = free_port(), free_port()
+        port = port or free_port()
+        control = free_port()
         mqtt = f'mqtt = {{ host = "127.0.0.1", port = {mqtt_port} }}' if mqtt_port else ""
         self.config.write_text(
-            _CONFIG.format(folder=folder, carrier=carrier, mqtt=mqtt, web=free_port(), port=port), "utf-8"
+            _CONFIG.format(
+                folder=folder,
+                carrier=carrier,
+                mqtt=mqtt,
+                web=free_port(),
+                port=port,
+                operator=operator,
+                tables=tables,
+            ),
+            "utf-8",
         )
         script = folder / "script.json"
-        script.write_text(json.dumps({**_SCRIPT, "rules": _RULES}), "utf-8")
+        script.write_text(json.dumps({**_SCRIPT, "rules": [*rules, *_RULES]}), "utf-8")
         self.phones = Phones(control)
-        options = ["--port", str(port), "--control", str(control), "--script", str(script), "--quiet"]
+        options = [
+            "--port",
+            str(smsc_port or port),
+            "--control",
+            str(control),
+            "--script",
+            str(script),
+            "--quiet",
+        ]
         self.smsc = Program(
             "simulators.smsc.cli",
             [*options, "--ledger", str(folder / "smsc-ledger.jsonl")],
@@ -374,6 +419,18 @@ class World:
                 "billing_bridge.daemon",
             ):
                 importlib.import_module(module)
+
+    def another_gateway(self, *more: str) -> Program:
+        """A second gateway on the same store, not started; `more` is for its first start alone."""
+        program = Program("smsd.cli", [*self.smsd.args, *more], self.smsd.log, warm=self.smsd.warm)
+        self.programs.append(program)
+        return program
+
+    def swap_gateway(self, program: Program) -> None:
+        """From now on this one is the gateway; the former has ended."""
+        program.args = self.smsd.args
+        self.programs.remove(self.smsd)
+        self.smsd = program
 
     def command(self, module: str, *args: str) -> subprocess.CompletedProcess[str]:
         """Run a command of either program to its end."""

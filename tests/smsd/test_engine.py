@@ -517,3 +517,17 @@ async def test_a_charge_committed_before_a_pause_is_not_sent_after_another_progr
     assert bench.running is not None
     assert bench.running.done()
     assert isinstance(bench.running.exception(), StoreLost)
+
+
+async def test_a_free_text_that_waits_for_a_window_does_not_leave_after_another_program_took_over(
+    benches: Callable[..., Bench],
+) -> None:
+    bench = await benches(window=1).start()
+    rival = Rival()
+    bench.store.owner = rival
+    await bench.deliver(mo("ORG1 HJELP"), mo("ORG2 HJELP", OLA))
+    assert len(bench.link.submitted) == 1
+    rival.taken_over = True
+    await bench.answer()
+    assert len(bench.link.submitted) == 1
+    assert bench.store.lost

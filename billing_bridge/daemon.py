@@ -87,6 +87,7 @@ class BridgeDaemon:
         )
         self._silent_s = settings.take_over_s
         self.bridge = Bridge(settings, ids, clock)
+        self._taking: set[asyncio.Future[list[str]]] = set()
         self.parcels = 0
         self.messages = 0
         self.refused = 0
@@ -109,11 +110,14 @@ class BridgeDaemon:
             StoreLost, in a group: another program has taken the store over.
         """
         await self._store.run(self.bridge.synchronise)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._courier.run())
-            tasks.create_task(self._carrier.run(self))
-            tasks.create_task(self._keep_tidy())
-            tasks.create_task(keep(self._store, self._silent_s))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._courier.run())
+                tasks.create_task(self._carrier.run(self))
+                tasks.create_task(self._keep_tidy())
+                tasks.create_task(keep(self._store, self._silent_s))
+        finally:
+            await asyncio.gather(*self._taking, return_exceptions=True)
 
     async def reconfigure(self, settings: BridgeSettings) -> None:
         """Take new settings from the next batch on.
@@ -135,6 +139,20 @@ class BridgeDaemon:
         Raises:
             StoreFailed: nothing is taken; all of it is to come again.
         """
+        # a carrier that loses its connection cancels us, but not what is being committed: the courier must
+        # hear of the answers, or they wait for a restart
+        taking = asyncio.ensure_future(self._take(bodies))
+        self._taking.add(taking)
+        taking.add_done_callback(self._taken)
+        return await asyncio.shield(taking)
+
+    def _taken(self, taking: asyncio.Future[list[str]]) -> None:
+        self._taking.discard(taking)
+        if not taking.cancelled():
+            # told to whoever waits; where nobody does any more, it comes again
+            taking.exception()
+
+    async def _take(self, bodies: list[bytes]) -> list[str]:
         parcels, refused = self._decode(bodies)
 
         def unit(tx: Tx) -> list[Posted]:

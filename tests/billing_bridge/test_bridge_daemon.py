@@ -272,3 +272,28 @@ async def _handled(number: signal.Signals) -> None:
 def test_without_a_broker_there_is_no_program_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(CannotRunError, match="run smsd"):
         asyncio.run(serve(bridge_settings(store=f"sqlite:///{tmp_path / 'b.db'}"), bridge_settings))
+
+
+async def test_answers_are_offered_though_the_connection_was_lost_while_they_were_committed(
+    program: Program,
+) -> None:
+    running = asyncio.create_task(program.daemon.run())
+    while program.store.commits < 2:
+        await asyncio.sleep(0)
+    body = program.parcel(program.join())
+    bringing = asyncio.create_task(program.daemon.on_parcels([body]))
+    while not program.writing.in_transaction:
+        await asyncio.sleep(0)
+    bringing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await bringing
+    async with asyncio.timeout(10):
+        while not program.road.offered:
+            await asyncio.sleep(0)
+    assert [posted.peer for posted in program.road.offered] == ["smsd"]
+    # by the next connection it comes again, and is known
+    assert await program.daemon.on_parcels([body]) == [id_of(body)]
+    assert program.posted() == [("smsd", ["joined"])]
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running

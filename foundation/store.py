@@ -5,38 +5,61 @@ Units that wait are committed together (group commit): one fsync for all of them
 its own changes are rolled back to a savepoint and only it gets the error; where the commit fails,
 nothing of the batch happened and every unit gets `StoreFailed`.
 
-Tables and migrations are SQLAlchemy's and alembic's; statements are compiled once to the driver's own
-text and run many rows at a time. SQLite runs WAL with ``synchronous=FULL``.
+Statements are compiled once to the driver's own text and run many rows at a time. How the database is
+opened and migrated is `foundation.database`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-import logging
 import queue
 import sqlite3
 import threading
-import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-import msgspec
 import structlog
-from sqlalchemy import MetaData
 from sqlalchemy.dialects import sqlite as sqlite_dialect
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
+
+from foundation.database import (
+    SQLITE_PREFIX,
+    Schema,
+    StoreRefused,
+    connect_sqlite,
+    open_sqlite,
+    sqlite_path,
+)
+
+__all__ = [
+    "SQLITE_PREFIX",
+    "Owner",
+    "Row",
+    "Runner",
+    "Schema",
+    "SqliteTx",
+    "Statement",
+    "Store",
+    "StoreFailed",
+    "StoreLost",
+    "StoreRefused",
+    "Tx",
+    "Unit",
+    "Value",
+    "WriterThread",
+    "connect_sqlite",
+    "open_sqlite",
+    "run_at_once",
+    "sqlite_path",
+]
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Value: TypeAlias = "str | int | bytes | None"
 Row: TypeAlias = "tuple[Any, ...]"
-SQLITE_PREFIX = "sqlite:///"
 _SQLITE = sqlite_dialect.dialect(paramstyle="qmark")
 # what a statement or its values did wrong; every other code is the database's own trouble
 _THE_UNITS_FAULT = frozenset(
@@ -59,19 +82,6 @@ class StoreLost(Exception):
 
     Not a `StoreFailed`: whoever gets it is to end, not to try again.
     """
-
-
-class StoreRefused(Exception):
-    """The store cannot be used as configured: wrong URL, no such folder, newer than the code, locked."""
-
-
-class Schema(msgspec.Struct, frozen=True):
-    """A program's tables: `package` holds alembic's migrations, `head` is the newest one's revision."""
-
-    name: str
-    package: str
-    head: str
-    metadata: MetaData
 
 
 class Statement:
@@ -141,120 +151,6 @@ class SqliteTx:
 
     def all(self, statement: Statement, row: Row = ()) -> list[Row]:
         return self.connection.execute(statement.sql, row).fetchall()
-
-
-def sqlite_path(url: str, key: str = "store.url") -> Path:
-    """The file an URL of the form ``sqlite:///path`` names (four slashes for an absolute path).
-
-    Raises:
-        StoreRefused: for any other URL, naming the key and what would be right.
-    """
-    if not url.startswith(SQLITE_PREFIX) or len(url) == len(SQLITE_PREFIX):
-        scheme = url.partition("://")[0]
-        raise StoreRefused(
-            f"{key}: a store of kind {scheme!r} is not supported; write sqlite:///folder/file.db"
-        )
-    return Path(url.removeprefix(SQLITE_PREFIX))
-
-
-def connect_sqlite(path: Path, *, busy_timeout_s: float = 5.0) -> sqlite3.Connection:
-    """One connection with the settings that money needs: WAL, FULL, foreign keys."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(
-        path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False, cached_statements=512
-    )
-    try:
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "wal_autocheckpoint=4000",
-            "cache_size=-65536",
-            "temp_store=MEMORY",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def migrate(connection: sqlite3.Connection, url: str, schema: Schema) -> None:
-    """Bring a database to the code's newest revision.
-
-    Raises:
-        StoreRefused: where the database is newer than the code, or belongs to another program.
-    """
-    found = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
-    ).fetchone()
-    current = connection.execute("SELECT version_num FROM alembic_version").fetchone() if found else None
-    owner = zlib.crc32(schema.name.encode()) & 0x7FFFFFFF
-    marked = connection.execute("PRAGMA application_id").fetchone()[0]
-    if marked not in (0, owner):
-        raise StoreRefused(
-            f"{url}: the database belongs to another program than {schema.name}; give each a file of its own"
-        )
-    if marked == 0:
-        connection.execute(f"PRAGMA application_id={owner}")
-    if current and current[0] == schema.head:
-        return
-    # its plugins' greetings are nobody's news
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
-    # alembic takes a tenth of a second to import; only a start that migrates pays for it
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
-    from sqlalchemy import create_engine  # noqa: PLC0415
-    from sqlalchemy.pool import NullPool  # noqa: PLC0415
-
-    config = Config()
-    folder = importlib.import_module(schema.package).__path__[0]
-    config.set_main_option("script_location", folder.replace("%", "%%"))
-    script = ScriptDirectory.from_config(config)
-    known = {revision.revision for revision in script.walk_revisions()}
-    if current and current[0] not in known:
-        raise StoreRefused(
-            f"{url}: the database is at revision {current[0]!r}, which this version of {schema.name} does "
-            f"not know (its newest is {schema.head!r}); start the version that wrote it, or restore a copy"
-        )
-    # the driver's own transactions end before each DDL statement; so it has none, and all is one of ours
-    engine = create_engine(
-        SQLITE_PREFIX + str(sqlite_path(url)), poolclass=NullPool, connect_args={"isolation_level": None}
-    )
-    try:
-        with engine.begin() as migrating:
-            migrating.exec_driver_sql("BEGIN IMMEDIATE")
-            config.attributes["connection"] = migrating
-            command.upgrade(config, "head")
-    finally:
-        engine.dispose()
-
-
-def open_sqlite(url: str, schema: Schema, key: str = "store.url") -> sqlite3.Connection:
-    """Open and migrate; for commands and for `Store`.
-
-    Raises:
-        StoreRefused: naming the key, the file and what is wrong with it.
-    """
-    path = sqlite_path(url, key)
-    try:
-        connection = connect_sqlite(path)
-    except (sqlite3.Error, OSError) as error:
-        raise StoreRefused(
-            f"{key}: {path} cannot be opened ({error}); give a file in a writable folder"
-        ) from error
-    try:
-        migrate(connection, url, schema)
-    except (sqlite3.Error, SQLAlchemyError) as error:
-        connection.close()
-        raise StoreRefused(
-            f"{key}: {path} cannot be brought to the form that {schema.name} needs ({error})"
-        ) from error
-    except StoreRefused:
-        connection.close()
-        raise
-    return connection
 
 
 Unit: TypeAlias = "Callable[[Tx], Any]"

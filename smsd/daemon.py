@@ -27,9 +27,10 @@ from foundation.courier import Courier, CourierSettings
 from foundation.health import Check, HealthServer
 from foundation.ids import Ids
 from foundation.mailbox import Carrier, Outbox
-from foundation.ownership import FileLock, Lock, Terms, end_where_lost, keep, open_owned
+from foundation.ownership import Terms, end_where_lost, keep, open_owned
 from foundation.settings import ConfigurationError
 from foundation.store import Runner, Store, StoreFailed
+from foundation.store_lock import FileLock, Lock
 from foundation.systemd import Notifier
 from smsd.assembly import engine_limits, make_gateway, make_keeping, make_queues, use_settings
 from smsd.binds import Tracing, account_gauges, bind_gauges, look, watching

@@ -17,7 +17,6 @@ import pytest
 from foundation import ownership
 from foundation.ownership import (
     EXIT_NOT_NOW,
-    FileLock,
     Ownership,
     StoreNotNow,
     StoreTaken,
@@ -28,6 +27,7 @@ from foundation.ownership import (
     open_owned,
 )
 from foundation.store import Store, StoreFailed, StoreLost, Tx, run_at_once
+from foundation.store_lock import FileLock
 from smsd.store import SCHEMA
 
 NOW_US = 1_700_000_000_000_000

@@ -28,7 +28,7 @@ from sim_process import Process  # noqa: E402
 from sim_run import Result, run  # noqa: E402
 from sim_world import Finding, World  # noqa: E402
 
-from foundation import ownership, store  # noqa: E402
+from foundation import database, ownership  # noqa: E402
 
 IN_A_COMMIT = "crash: in the middle of a commit"
 CUT, FAILED = "power cut", "fsync fails"
@@ -147,7 +147,7 @@ def _plot(seed: int) -> Plot:
 @contextlib.contextmanager
 def pragmas(*more: str) -> Iterator[None]:
     """Have the programs open their stores with these settings on top of their own."""
-    real: Callable[..., sqlite3.Connection] = store.connect_sqlite
+    real: Callable[..., sqlite3.Connection] = database.connect_sqlite
 
     def connect(*given: Any, **named: Any) -> sqlite3.Connection:
         connection = real(*given, **named)
@@ -155,7 +155,10 @@ def pragmas(*more: str) -> Iterator[None]:
             connection.execute(f"PRAGMA {each}")
         return connection
 
-    with patch.object(store, "connect_sqlite", connect), patch.object(ownership, "connect_sqlite", connect):
+    with (
+        patch.object(database, "connect_sqlite", connect),
+        patch.object(ownership, "connect_sqlite", connect),
+    ):
         yield
 
 

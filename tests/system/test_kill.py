@@ -48,6 +48,17 @@ def test_a_gateway_killed_two_hundred_times_charges_each_invoice_once(tmp_path: 
 
 
 @pytest.mark.real
+def test_killed_paused_and_taken_over_from_at_random_everybodys_books_agree(tmp_path: Path) -> None:
+    need("mosquitto")
+    figures = trial(tmp_path, "all", 60, limit_s=300)
+    kinds = figures["kinds"]
+    assert all(kinds.get(kind) for kind in ("gateway", "bridge", "broker", "takeover", "pause")), kinds
+    assert kinds["takeover, the former one woke and ended"] > 0
+    assert figures["found_sending"] > 30
+    assert figures["charged"] > 300
+
+
+@pytest.mark.real
 @pytest.mark.parametrize("victim", ["bridge", "broker"])
 def test_a_killed_bridge_or_broker_loses_nothing_and_doubles_nothing(tmp_path: Path, victim: str) -> None:
     need("mosquitto")

@@ -1,1 +1,1 @@
-"""Migrations of the bridge's store, newest last; run by `foundation.store.migrate`."""
+"""Migrations of the bridge's store, newest last; run by `foundation.database.migrate`."""

@@ -1,4 +1,4 @@
-"""alembic's environment: migrates the connection that `foundation.store.migrate` hands in, nothing else."""
+"""alembic's environment: migrates the connection that `foundation.database.migrate` hands in."""
 
 from __future__ import annotations
 

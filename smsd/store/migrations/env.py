@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that `foundation.store.migrate` hands in."""
+"""Alembic's entry: runs on the connection that `foundation.database.migrate` hands in."""
 
 from alembic import context
 

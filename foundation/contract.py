@@ -177,6 +177,88 @@ class SmsSettled(HandoffMessage, frozen=True, kw_only=True, tag="sms_settled"):
     reason: str = ""
 
 
+class JournalStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of evidence about a charge: the gateway's word for it, and the states before and after.
+
+    `detail` is what came with it: ids, states and dates as the SMSC wrote them, a person's name and reason.
+    """
+
+    at: AtUs
+    evidence: str
+    before: str
+    after: str
+    detail: str = ""
+
+
+class JournalTrace(msgspec.Struct, frozen=True, kw_only=True):
+    """What an SMSC said of an SMS: `accepted` in its answer, or a `receipt`; `detail` as it wrote it."""
+
+    at: AtUs
+    what: str
+    detail: str = ""
+
+
+class JournalSms(msgspec.Struct, frozen=True, kw_only=True):
+    """One SMS of a charge's conversation, without its text (`message` brought it); `fate` as of `changed`."""
+
+    id: str
+    direction: Direction
+    purpose: Purpose
+    number: str
+    short_code: str
+    segments: int
+    price: Ore
+    at: AtUs
+    fate: MessageFate
+    changed: AtUs
+    reason: str = ""
+    bind: str = ""
+    traces: tuple[JournalTrace, ...] = ()
+
+
+class JournalProposal(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person said of a charge that needs two: open until `ended`, then by whom, why and when."""
+
+    at: AtUs
+    outcome: str
+    who: str
+    why: str
+    ended: Literal["", "confirmed", "withdrawn", "overtaken"] = ""
+    ended_by: str = ""
+    ended_why: str = ""
+    ended_at: AtUs = 0
+
+
+class ChargeJournal(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a gateway knows of one charge. `left_out` older steps, where there are too many."""
+
+    org: str
+    invoice: str
+    operator: str
+    short_code: str
+    number: str
+    amount: Ore
+    state: str
+    reason: str
+    contradicted: bool
+    created: AtUs
+    changed: AtUs
+    expires: AtUs
+    message: str
+    steps: tuple[JournalStep, ...] = ()
+    sms: tuple[JournalSms, ...] = ()
+    proposals: tuple[JournalProposal, ...] = ()
+    left_out: int = 0
+
+
+class ChargeEvidence(HandoffMessage, frozen=True, kw_only=True, tag="charge_evidence"):
+    """The answer to `evidence_wanted`, whose id is `wanted`; without a journal the charge is unknown here."""
+
+    charge: str
+    wanted: str
+    journal: ChargeJournal | None = None
+
+
 # bridge → gateway
 
 
@@ -212,7 +294,10 @@ class Send(HandoffMessage, frozen=True, kw_only=True, tag="send"):
 
 
 class Resolve(HandoffMessage, frozen=True, kw_only=True, tag="resolve"):
-    """A named human says what became of a charge in doubt."""
+    """A named human says what became of a charge in doubt.
+
+    Above an amount that the gateway's settings name, a second person (another `who`) must say the same.
+    """
 
     charge: str
     outcome: Literal["charged", "not_charged"]
@@ -220,8 +305,16 @@ class Resolve(HandoffMessage, frozen=True, kw_only=True, tag="resolve"):
     why: str
 
 
-FromGateway: TypeAlias = Join | Pay | Status | Stop | Message | MessageState | ChargeSettled | SmsSettled
-FromBridge: TypeAlias = Reply | Charge | Send | Resolve
+class EvidenceWanted(HandoffMessage, frozen=True, kw_only=True, tag="evidence_wanted"):
+    """Tell everything of a charge; answered by `charge_evidence`. Changes nothing."""
+
+    charge: str
+
+
+FromGateway: TypeAlias = (
+    Join | Pay | Status | Stop | Message | MessageState | ChargeSettled | SmsSettled | ChargeEvidence
+)
+FromBridge: TypeAlias = Reply | Charge | Send | Resolve | EvidenceWanted
 
 
 class GatewayParcel(msgspec.Struct, frozen=True, kw_only=True):

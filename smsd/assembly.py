@@ -9,6 +9,7 @@ from foundation.ids import Ids
 from smsd.bridge_desk import RouteTable
 from smsd.charging.correlation import Correlation
 from smsd.charging.desk import Desk
+from smsd.charging.query import Queries
 from smsd.codewords import Codebook
 from smsd.engine import EngineLimits
 from smsd.gateway import Gateway
@@ -89,6 +90,7 @@ def make_gateway(
         correlation=Correlation(
             desk, ids, {name for name, profile in profiles.items() if profile.every_receipt}
         ),
+        queries=Queries(profiles, desk, ids, limits.receipt_wait_h),
         replies=replies,
         routes=RouteTable(
             short_codes={each.org: settings.short_codes_of(each) for each in settings.organisations},
@@ -99,6 +101,7 @@ def make_gateway(
         ids=ids,
         clock=clock,
         send_expiry_us=limits.send_expiry_s * SECOND_US,
+        alone_ore=limits.resolve_alone_kr * 100,
     )
 
 

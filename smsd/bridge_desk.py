@@ -9,8 +9,11 @@ import msgspec
 from foundation.contract import (
     BridgeParcel,
     Charge,
+    ChargeEvidence,
+    EvidenceWanted,
     FromBridge,
     MessageFate,
+    Outcome,
     Purpose,
     Reason,
     Reply,
@@ -22,7 +25,9 @@ from foundation.ids import Ids
 from foundation.mailbox import Inbox as ParcelInbox
 from foundation.store import Tx
 from smsd.charging.desk import ChargeRow, Desk
-from smsd.charging.states import ChargeState, Evidence, Verdict
+from smsd.charging.evidence import journal_of
+from smsd.charging.proposals import ALONE_ORE, Came, Person, Proposals
+from smsd.charging.states import ChargeState, Evidence
 from smsd.inbox import Inbox
 from smsd.operators import OperatorProfile, PriceNotSendable
 from smsd.outbox import REPLY_EXPIRY_US, Route, Sender
@@ -63,6 +68,7 @@ class BridgeDesk:
         routes: RouteTable,
         ids: Ids,
         send_expiry_us: int = REPLY_EXPIRY_US,
+        alone_ore: int = ALONE_ORE,
     ) -> None:
         self._profiles = profiles
         self._inbox = inbox
@@ -72,12 +78,14 @@ class BridgeDesk:
         self._routes = routes
         self._ids = ids
         self._send_expiry_us = send_expiry_us
+        self._proposals = Proposals(desk, ids, alone_ore)
         self._parcels_in = ParcelInbox()
         self._handlers = {
             Reply: self._reply,
             Charge: self._charge,
             Send: self._send,
             Resolve: self._resolve,
+            EvidenceWanted: self._evidence,
         }
 
     def parcel(self, tx: Tx, plan: Plan, item: ParcelCame) -> None:
@@ -215,14 +223,26 @@ class BridgeDesk:
         if charge is None:
             keep_aside(self._ids, tx, plan, "Resolve", "no such charge", _ENCODER.encode(resolve))
             return
-        said = resolve.outcome == "charged"
-        evidence = Evidence.HUMAN_CHARGED if said else Evidence.HUMAN_NOT_CHARGED
-        reason = Reason.NONE if said else Reason.BY_HAND
-        step = self._desk.apply(
-            tx, plan, charge, evidence, reason=reason, detail=f"{resolve.who}: {resolve.why}"
+        person = Person(resolve.who, resolve.why, "hand-off")
+        said = self._proposals.say(tx, plan, charge, Outcome(resolve.outcome), person)
+        if said.came in (Came.SAID_BEFORE, Came.DISAGREES) and said.proposal:
+            # nothing of it moves the charge, yet nobody's word is lost
+            fault = f"{said.came}: a proposal waits for a second person who says the same"
+            keep_aside(self._ids, tx, plan, "Resolve", fault, _ENCODER.encode(resolve))
+        if charge.state is ChargeState.INTENDED and said.state is not charge.state:
+            self._sender.tell(plan, charge.conversation, charge.message, MessageFate.REFUSED, Reason.BY_HAND)
+
+    def _evidence(self, tx: Tx, plan: Plan, wanted: EvidenceWanted) -> None:
+        plan.handoff.append(
+            ChargeEvidence(
+                id=self._ids.new(),
+                conversation=wanted.conversation,
+                at=plan.at_us,
+                charge=wanted.charge,
+                wanted=wanted.id,
+                journal=journal_of(tx, wanted.charge),
+            )
         )
-        if charge.state is ChargeState.INTENDED and step.verdict is Verdict.MOVES:
-            self._sender.tell(plan, charge.conversation, charge.message, MessageFate.REFUSED, reason)
 
     def _refuse(self, tx: Tx, plan: Plan, message: FromBridge, fault: str) -> None:
         """Keep what cannot be sent; of a text that the bridge follows, tell its end."""

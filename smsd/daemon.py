@@ -121,7 +121,13 @@ class Daemon:
             engine.hand_off_by(courier)
             self._gauges(engine, courier)
             housekeeping = Housekeeping(store, self.clock, make_keeping(settings))
-            watch = Watch(store, self.clock, self.metrics, settings.limits.receipt_wait_h)
+            watch = Watch(
+                store,
+                self.clock,
+                self.metrics,
+                settings.limits.receipt_wait_h,
+                settings.limits.in_doubt_alarm_s,
+            )
             beside_engine = (housekeeping, watch)
             health = None
             if settings.metrics.listen is not None:
@@ -260,6 +266,7 @@ class Daemon:
         engine.limits = engine_limits(new)
         housekeeping.keeping = make_keeping(new)
         watch.receipt_wait_h = new.limits.receipt_wait_h
+        watch.alarm_s = tuple(sorted(new.limits.in_doubt_alarm_s))
         logs.configure(new.log.level, new.log.format)
 
     def _checks(self, store: Store, engine: Engine, carrier: Carrier) -> Mapping[str, Any]:

@@ -343,6 +343,10 @@ class Engine:
         self._move(plan)
         for link, piece in plan.submits:
             self._submit(link, piece)
+        for link, query in plan.queries:
+            self._queues[query.operator].pace.spend(1)
+            if not link.submit(query.pdu, query):
+                self._inputs.append(Answered(Answer(query, AnswerKind.NEVER_WRITTEN)))
         if plan.posted:
             if self._courier is not None:
                 self._courier.committed(plan.posted)

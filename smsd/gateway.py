@@ -26,6 +26,8 @@ from foundation.store import Tx
 from smsd.bridge_desk import REFUSED_TEXT, BridgeDesk, RouteTable, keep_aside
 from smsd.charging.correlation import Correlation
 from smsd.charging.desk import Desk
+from smsd.charging.proposals import ALONE_ORE
+from smsd.charging.query import Queries
 from smsd.charging.states import ChargeState, Evidence
 from smsd.inbox import TAIL_US, Inbox
 from smsd.operator_desk import OperatorDesk, Same, Seen
@@ -63,12 +65,14 @@ class Gateway:
         sender: Sender,
         desk: Desk,
         correlation: Correlation,
+        queries: Queries,
         replies: Replies,
         routes: RouteTable,
         queues: Mapping[str, OperatorQueue],
         ids: Ids,
         clock: Clock,
         send_expiry_us: int = REPLY_EXPIRY_US,
+        alone_ore: int = ALONE_ORE,
     ) -> None:
         self.name = name
         self._profiles = profiles
@@ -81,8 +85,11 @@ class Gateway:
         self._clock = clock
         self._parcels_in = ParcelInbox()
         self._parcels_out = ParcelOutbox()
-        self._operators = OperatorDesk(profiles, inbox, sender, desk, correlation)
-        self._bridge = BridgeDesk(profiles, inbox, sender, desk, replies, routes, ids, send_expiry_us)
+        self._queries = queries
+        self._operators = OperatorDesk(profiles, inbox, sender, desk, correlation, queries)
+        self._bridge = BridgeDesk(
+            profiles, inbox, sender, desk, replies, routes, ids, send_expiry_us, alone_ore
+        )
 
     def handle(
         self,
@@ -105,6 +112,7 @@ class Gateway:
             if plan.now_s - answered_s < TAIL_US / SECOND_US:
                 plan.tardy.add(connection)
         seen: dict[Same, Seen] = {}
+        ticked = False
         for item in inputs:
             if isinstance(item, Answered):
                 self._operators.answer(tx, plan, item)
@@ -113,6 +121,7 @@ class Gateway:
             elif isinstance(item, ParcelCame):
                 self._bridge.parcel(tx, plan, item)
             else:
+                ticked = True
                 plan.alive = [(*quiet, plan.at_us) for quiet in item.quiet]
                 self._inbox.expire(tx, plan)
                 self._overdue(tx, plan)
@@ -124,6 +133,8 @@ class Gateway:
             if operator in pumped and all(map(is_plain, fresh)):
                 continue
             self._sender.dispatch(tx, plan, self._queues[operator], fresh, links)
+        if ticked:
+            self._queries.ask(tx, plan, rooms)
         self._finish(tx, plan)
         return plan
 

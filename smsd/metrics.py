@@ -17,6 +17,7 @@ _FAMILIES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "receipts_unclear": ("Receipts whose id one phone had for several messages", ("operator",)),
     "answers": ("What became of submit_sm", ("operator", "verdict")),
     "charges": ("Charges that came into a state", ("state",)),
+    "queries": ("What became of query_sm", ("operator", "verdict")),
     "contradictions": ("Evidence against a charge's final state", ("state",)),
     "charges_again": ("Charges asked for that were known already", ()),
     "parcels_again": ("Parcels of the bridge that were known already", ()),

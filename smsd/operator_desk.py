@@ -12,6 +12,7 @@ from foundation.numbers import from_operator
 from foundation.store import Tx
 from smsd.charging.correlation import Correlation
 from smsd.charging.desk import Desk
+from smsd.charging.query import Queries
 from smsd.charging.states import ChargeState, Evidence, Verdict
 from smsd.inbox import Inbox
 from smsd.links import pair_of
@@ -21,7 +22,7 @@ from smsd.smpp.link import Answer, AnswerKind
 from smsd.smpp.pdu import DataSm, DeliverSm, Tag, Tlv, read_int
 from smsd.smpp.receipt import read_receipt
 from smsd.store import statements as sql
-from smsd.work import FINAL_FATES, Answered, Delivered, Outgoing, Piece, Plan
+from smsd.work import FINAL_FATES, Answered, Delivered, Outgoing, Piece, Plan, Query
 
 Same: TypeAlias = tuple[str, bytes, tuple[Tlv, ...]]
 """What makes two deliver_sm of one batch the same text: the way they came, their octets and TLVs."""
@@ -43,12 +44,14 @@ class OperatorDesk:
         sender: Sender,
         desk: Desk,
         correlation: Correlation,
+        queries: Queries,
     ) -> None:
         self._profiles = profiles
         self._inbox = inbox
         self._sender = sender
         self._desk = desk
         self._correlation = correlation
+        self._queries = queries
 
     def deliver(
         self, tx: Tx, plan: Plan, item: Delivered, opened: Mapping[str, int], seen: dict[Same, Seen]
@@ -94,6 +97,9 @@ class OperatorDesk:
     def answer(self, tx: Tx, plan: Plan, item: Answered) -> None:
         answer = item.answer
         piece = answer.tag
+        if isinstance(piece, Query):
+            self._queries.answer(tx, plan, piece, answer)
+            return
         assert isinstance(piece, Piece)
         outgoing = piece.outgoing
         profile = self._profiles[outgoing.operator]
@@ -152,7 +158,12 @@ class OperatorDesk:
             if not (repeated and self._has_ended(tx, plan, outgoing.message)):
                 # before any receipt is heard, which may say more
                 self._sender.end(plan, outgoing, MessageFate.ACCEPTED)
-        if piece.pdu.registered_delivery:
+        if not charge:
+            self._correlation.trace(
+                tx, plan, outgoing.message, outgoing.conversation, "accepted", f"id:{message_id}"
+            )
+        if piece.pdu.registered_delivery or profile.settings.query:
+            # where the SMSC may be asked, every id counts: it may be given again
             key = profile.response_key(message_id)
             self._correlation.accepted(tx, plan, profile.name, key, outgoing.message, outgoing.number)
 

@@ -14,7 +14,7 @@ from foundation.contract import MessageFate, Reason
 from smsd.charging.states import Evidence
 from smsd.settings_operators import Operator
 from smsd.smpp.alphabet import Coding
-from smsd.smpp.pdu import CommandStatus, Npi, SubmitSm, Tag, Tlv, Ton
+from smsd.smpp.pdu import CommandStatus, Npi, QuerySm, QuerySmResp, SubmitSm, Tag, Tlv, Ton
 from smsd.smpp.receipt import IdForm, Receipt, State, receipt_key, response_key
 from smsd.smpp.segments import Method
 
@@ -38,6 +38,13 @@ _FAILURES: Final[dict[State, Reason]] = {
     State.UNDELIVERABLE: Reason.REJECTED,
     State.REJECTED: Reason.REJECTED,
     State.SKIPPED: Reason.REJECTED,
+}
+
+
+_ASKED: Final[dict[Evidence, Evidence]] = {
+    Evidence.RECEIPT_CHARGED: Evidence.QUERY_CHARGED,
+    Evidence.RECEIPT_NOT_CHARGED: Evidence.QUERY_NOT_CHARGED,
+    Evidence.RECEIPT_PENDING: Evidence.QUERY_PENDING,
 }
 
 
@@ -210,6 +217,8 @@ class OperatorProfile:
             detail += f" network:{receipt.network_code}"
         if receipt.contradiction:
             detail += f" contradiction:{receipt.contradiction}"
+        if receipt.submit_date:
+            detail += f" submit:{receipt.submit_date}"
         if receipt.done_date:
             detail += f" done:{receipt.done_date}"
         return ReceiptReading(
@@ -220,6 +229,33 @@ class OperatorProfile:
             stat=stat,
             detail=f"id:{receipt.message_id} {detail}",
         )
+
+    # what is asked
+
+    def query(self, message_id: str, source: str) -> QuerySm:
+        """A query_sm for a message that went out from this short code, by the id of its response."""
+        settings = self.settings
+        return QuerySm(message_id, settings.source_ton, settings.source_npi, source)
+
+    def read_query(self, said: QuerySmResp) -> tuple[Evidence, MessageFate, Reason, str]:
+        """What the answer to query_sm says of a charge: by the table of `queries.outcomes`, else as a receipt
+        of that state would; with the message's fate, the reason, and all of it in short."""
+        known = said.message_state in State.__members__.values()
+        state = State(said.message_state) if known else State.UNKNOWN
+        detail = f"state:{state.name} error:{said.error_code}"
+        if said.final_date:
+            detail += f" done:{said.final_date}"
+        fate = _FATES.get(state, MessageFate.ACCEPTED)
+        outcome = self.settings.queries.outcomes.get(state.name)
+        if outcome == "unknown":
+            return Evidence.QUERY_PENDING, fate, Reason.NONE, detail
+        if outcome == "charged":
+            return Evidence.QUERY_CHARGED, fate, Reason.NONE, detail
+        if outcome is not None:
+            return Evidence.QUERY_NOT_CHARGED, fate, Reason(outcome), detail
+        err = f"{said.error_code:03d}" if said.error_code else ""
+        reading = self.read(Receipt("", state, err=err, final=state.final))
+        return _ASKED[reading.evidence], reading.fate, reading.reason, detail
 
     def _special(self, receipt: Receipt) -> str | None:
         """What the table says of this state with this code, from the text or from network_error_code."""

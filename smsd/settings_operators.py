@@ -16,6 +16,7 @@ from foundation.settings import Table
 from foundation.settings_tables import Host, Listen, Port, Tls, address, matching
 from foundation.settings_words import one_of, told
 from smsd.settings_price import SERVICE_TYPE_OCTETS, Price, printable
+from smsd.settings_query import Queries
 from smsd.settings_report import ReportForm
 
 OUTCOMES = ("charged", "pending", "unknown", *(reason.value for reason in Reason if reason.value))
@@ -143,6 +144,10 @@ class Operator(Table):
     """How long the operator may try to deliver a message, seconds."""
     request_receipts: Literal["all", "premium"] = "all"
     """Which messages ask for a delivery receipt; premium ones always do."""
+    query: bool = False
+    """Whether the SMSC is asked, by query_sm, about charges that nothing else has settled."""
+    queries: Queries = Queries()
+    """[operators.queries]; about which charges, how often, and what its answers mean."""
     echo_tlvs: tuple[Annotated[int, Field(ge=1, le=0xFFFF)], ...] = ()
     """Tags of an MO's TLVs that go back with the messages that answer it."""
     reply_on_same_bind: bool = False

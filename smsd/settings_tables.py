@@ -138,6 +138,14 @@ class Limits(Table):
     """Seconds after the bridge's word within which a charge may begin."""
     receipt_wait_h: Annotated[int, Field(ge=1, le=24 * 30)] = 48
     """Hours until a charge without receipt is alarmed; receipts come up to 48 hours late."""
+    in_doubt_alarm_s: Annotated[
+        tuple[Annotated[int, Field(ge=60, le=365 * 86_400)], ...],
+        Field(max_length=8, examples=[[3600, 86_400]]),
+    ] = (3600, 86_400, 172_800)
+    """Ages, in seconds, at each of which a charge that is still in doubt raises a louder alarm."""
+    resolve_alone_kr: Annotated[int, Field(ge=0, le=100_000)] = 500
+    """The highest amount, whole kroner, of which one person alone may say what became of it; above it a
+    second person must say the same."""
     text_keep_days: Annotated[int, Field(ge=1, le=3650)] = 180
     """Days until messages' texts are blanked; charges and their evidence are kept."""
     stop_grace_s: Annotated[float, Field(ge=0, le=300)] = 15

@@ -15,7 +15,7 @@ from foundation.contract import FromGateway, MessageFate
 from foundation.mailbox import Posted
 from foundation.store import Row
 from smsd.smpp.link import Answer, Link
-from smsd.smpp.pdu import Frame, SubmitSm
+from smsd.smpp.pdu import Frame, QuerySm, SubmitSm
 
 FINAL_FATES: Final = frozenset(
     {MessageFate.DELIVERED, MessageFate.UNDELIVERED, MessageFate.REFUSED, MessageFate.EXPIRED}
@@ -36,7 +36,7 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
 
 
 class Answered(msgspec.Struct, frozen=True, gc=False):
-    """What became of a submit_sm; the answer's tag is a `Piece`."""
+    """What became of a submit_sm or query_sm; the answer's tag is a `Piece` or a `Query`."""
 
     answer: Answer
 
@@ -94,6 +94,16 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     pdu: SubmitSm
 
 
+class Query(msgspec.Struct, frozen=True, gc=False):
+    """One query_sm: about which charge and message, and the key of the id that is asked about."""
+
+    charge: str
+    operator: str
+    message: str
+    key: str
+    pdu: QuerySm
+
+
 Stream: TypeAlias = tuple[int, str, str]
 """Lane, organisation and bind: MTs that have these in common go in order."""
 
@@ -124,6 +134,7 @@ class Plan:
         "parcels",
         "paused",
         "posted",
+        "queries",
         "released",
         "repeats",
         "responses",
@@ -167,6 +178,7 @@ class Plan:
         self.held: list[Piece] = []
         self.released: list[Tariff] = []
         self.submits: list[tuple[Link, Piece]] = []
+        self.queries: list[tuple[Link, Query]] = []
         # by queue, how many from the head of each stream
         self.taken: dict[str, dict[Stream, int]] = {}
         # by queue that was looked at: 0, or until when (UTC µs) nothing of it may go; None: not known

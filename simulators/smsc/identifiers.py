@@ -54,3 +54,9 @@ def digits_of(address: str) -> str:
 def rfc3339(at_us: int) -> str:
     """UTC microseconds as `2026-11-22T01:09:22.000000Z`."""
     return utc(at_us).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def absolute_time(at_us: int) -> str:
+    """UTC microseconds as SMPP's absolute time (SMPP 3.4 section 7.1.1): YYMMDDhhmmsstnnp."""
+    moment = utc(at_us)
+    return f"{moment:%y%m%d%H%M%S}{moment.microsecond // 100_000}00+"

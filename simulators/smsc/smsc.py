@@ -16,7 +16,7 @@ from foundation.clock import Clock
 from simulators.smsc.agenda import Agenda, Timer
 from simulators.smsc.deliveries import Deliveries, Errand
 from simulators.smsc.fates import Fates, Submitted, Taken
-from simulators.smsc.identifiers import digits_of, rfc3339, write_id
+from simulators.smsc.identifiers import absolute_time, digits_of, rfc3339, write_id
 from simulators.smsc.ledger import Ledger
 from simulators.smsc.load import Loads
 from simulators.smsc.origination import Originator, Text
@@ -172,7 +172,7 @@ class Smsc:
             if isinstance(pdu, SubmitSm | DataSm):
                 self._submit(conn, frame, pdu, at_us, batch)
             elif isinstance(pdu, QuerySm):
-                batch.replies.append(self._query(frame, pdu))
+                batch.replies.append(self._query(conn, frame, pdu))
             else:
                 refused = BARE_RESPONSES.get(command_of(pdu) | RESPONSE, GenericNack())
                 conn.respond(frame, refused, self._no_service(pdu))
@@ -325,13 +325,32 @@ class Smsc:
         self._fates.begin(taken)
         return message_id
 
-    def _query(self, frame: Frame, pdu: QuerySm) -> _Reply:
+    def _query(self, conn: Connection, frame: Frame, pdu: QuerySm) -> _Reply:
+        """The truth, whatever its receipts say: of a premium message its ledger's row, and the error code that
+        its receipt would have. A message of another account or sender is none of the asker's."""
         taken = self._recent.get(pdu.message_id)
-        if taken is None:
+        if (
+            taken is None
+            or taken.submitted.account != conn.system_id
+            or taken.submitted.pdu.source_addr != pdu.source_addr
+        ):
             return _Reply(frame, QuerySmResp(), CommandStatus.ESME_RQUERYFAIL)
-        state = taken.behaviour.receipt if taken.settled else ReceiptState.ENROUTE
-        state = ReceiptState.DELIVRD if state is ReceiptState.NONE else state
-        return _Reply(frame, QuerySmResp(taken.message_id, "", STATE[state], 0))
+        state, error = self._truth(taken)
+        final = absolute_time(self._clock.now_us()) if state is not ReceiptState.ENROUTE else ""
+        return _Reply(frame, QuerySmResp(taken.message_id, final, STATE[state], error))
+
+    @staticmethod
+    def _truth(taken: Taken) -> tuple[ReceiptState, int]:
+        behaviour = taken.behaviour
+        if taken.submitted.price_ore and taken.message.billed is None:
+            return ReceiptState.ENROUTE, 0
+        if not taken.settled:
+            # billed as it was accepted, and not delivered yet
+            return ReceiptState.ENROUTE, 0
+        if behaviour.delivered and (taken.message.billed or not taken.submitted.price_ore):
+            return ReceiptState.DELIVRD, 0
+        error = int(behaviour.err) if behaviour.err.isdecimal() and int(behaviour.err) < 256 else 0
+        return (behaviour.receipt if not behaviour.delivered else ReceiptState.UNDELIV), error
 
     def _no_service(self, pdu: Pdu) -> int:
         """Why a request is refused that this SMSC has no use for (SMPP 3.4 section 5.1.3): whatever it took

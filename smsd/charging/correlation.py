@@ -16,6 +16,7 @@ from foundation.store import Row, Tx
 from smsd.charging.desk import ChargeRow, Desk
 from smsd.charging.states import ChargeState, Evidence
 from smsd.operators import OperatorProfile, ReceiptReading
+from smsd.store import charge_statements as charge_sql
 from smsd.store import statements as sql
 from smsd.work import FINAL_FATES, Plan
 
@@ -130,6 +131,12 @@ class Correlation:
             self._hear(tx, plan, row, charge.message)
 
     @staticmethod
+    def trace(tx: Tx, plan: Plan, message: str, conversation: str, what: str, detail: str) -> None:
+        """Keep what an SMSC said of a free message where its conversation charged somebody."""
+        if tx.one(charge_sql.CHARGED_CONVERSATION, (conversation,)):
+            tx.run(charge_sql.ADD_TRACE, [(message, plan.at_us, what, detail)])
+
+    @staticmethod
     def _write(tx: Tx, plan: Plan) -> None:
         """Let the store know what this plan says of messages so far."""
         tx.run(sql.ADD_MESSAGE, plan.rows)
@@ -196,6 +203,8 @@ class Correlation:
             charge = self._desk.of_message(tx, sms)
             if charge:
                 self._desk.apply(tx, plan, charge, evidence, reason=reason, detail=detail)
+        else:
+            self.trace(tx, plan, sms, conversation, "receipt", f"{reason} {detail}".strip())
         if fate is MessageFate.ACCEPTED or before in FINAL_FATES or sms in plan.ended:
             return
         plan.fates.append((fate, reason, plan.at_us, sms))

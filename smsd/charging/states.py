@@ -4,8 +4,8 @@ Theory of operation. A charge is a fact about somebody's money at an operator th
 or never. Two columns decide everything: the state it is in and the evidence that came. `sending` is
 committed before a byte leaves, so a charge found `sending` at start may have been sent: it is in doubt,
 and from doubt nothing is ever sent again. Only an answer that says "later" or the certainty that no
-octet was written lead back to `intended`. Receipts never move a charge out of a final state: they are
-kept and raise an alarm. The operator's report and a named human may correct one, and settle what
+octet was written lead back to `intended`. Receipts, and answers to query_sm, never move a charge out
+of a final state: they are kept and raise an alarm. The operator's report and a named human may correct one, and settle what
 evidence contradicted; until then nothing starts that would charge the same thing again.
 
 This module knows no store, no clock and no SMPP.
@@ -46,6 +46,9 @@ class Evidence(StrEnum):
     RECEIPT_CHARGED = "receipt_charged"
     RECEIPT_NOT_CHARGED = "receipt_not_charged"
     RECEIPT_PENDING = "receipt_pending"
+    QUERY_CHARGED = "query_charged"  # the SMSC's answer to query_sm, read as the profile says
+    QUERY_NOT_CHARGED = "query_not_charged"
+    QUERY_PENDING = "query_pending"
     REPORT_CHARGED = "report_charged"
     REPORT_NOT_CHARGED = "report_not_charged"
     HUMAN_CHARGED = "human_charged"
@@ -78,8 +81,8 @@ UNFINISHED: Final = frozenset({S.INTENDED, S.SENDING, S.ACCEPTED, S.IN_DOUBT})
 MAY_BE_BILLED: Final = frozenset({S.SENDING, S.ACCEPTED, S.IN_DOUBT})
 FINAL: Final = frozenset({S.REFUSED, S.CHARGED, S.NOT_CHARGED, S.REFUND_DUE, S.REFUNDED})
 
-_SAYS_CHARGED = (E.RECEIPT_CHARGED, E.REPORT_CHARGED, E.HUMAN_CHARGED)
-_SAYS_NOT = (E.RECEIPT_NOT_CHARGED, E.REPORT_NOT_CHARGED, E.HUMAN_NOT_CHARGED)
+_SAYS_CHARGED = (E.RECEIPT_CHARGED, E.QUERY_CHARGED, E.REPORT_CHARGED, E.HUMAN_CHARGED)
+_SAYS_NOT = (E.RECEIPT_NOT_CHARGED, E.QUERY_NOT_CHARGED, E.REPORT_NOT_CHARGED, E.HUMAN_NOT_CHARGED)
 
 MOVES: Final[dict[tuple[ChargeState, Evidence], ChargeState]] = {
     (S.INTENDED, E.START): S.SENDING,
@@ -120,6 +123,10 @@ CONTRADICTIONS: Final[frozenset[tuple[ChargeState, Evidence]]] = frozenset(
         (S.ACCEPTED, E.ANSWER_ACCEPTED),  # two messages of one charge were accepted
         *((state, says) for state in (S.REFUND_DUE, S.REFUNDED) for says in _SAYS_NOT),
         (S.INTENDED, E.RECEIPT_CHARGED),
+        (S.CHARGED, E.QUERY_NOT_CHARGED),
+        (S.NOT_CHARGED, E.QUERY_CHARGED),
+        (S.REFUSED, E.QUERY_CHARGED),
+        (S.INTENDED, E.QUERY_CHARGED),
         (S.INTENDED, E.REPORT_CHARGED),
         (S.INTENDED, E.HUMAN_CHARGED),
     }

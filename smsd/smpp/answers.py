@@ -8,7 +8,7 @@ from enum import Enum
 import msgspec
 
 from smsd.smpp.events import Answered, Closed, Event, LateAnswer, NotSent, TimedOut
-from smsd.smpp.pdu import Frame, Tlv
+from smsd.smpp.pdu import Frame, QuerySmResp, Tlv
 
 
 class AnswerKind(Enum):
@@ -28,17 +28,23 @@ class AnswerKind(Enum):
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """The end of the request with this tag; status, message id and TLVs are the response's, else empty."""
+    """The end of the request with this tag; status, message id and TLVs are the response's, else empty.
+
+    `query` is the whole answer to a query_sm.
+    """
 
     tag: object
     kind: AnswerKind
     status: int = 0
     message_id: str = ""
     tlvs: tuple[Tlv, ...] = ()
+    query: QuerySmResp | None = None
 
 
 def _of_frame(tag: object, kind: AnswerKind, frame: Frame) -> Answer:
     pdu = frame.pdu
+    if isinstance(pdu, QuerySmResp):
+        return Answer(tag, kind, frame.status, pdu.message_id, (), pdu)
     return Answer(tag, kind, frame.status, getattr(pdu, "message_id", ""), getattr(pdu, "tlvs", ()))
 
 

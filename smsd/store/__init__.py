@@ -3,4 +3,4 @@
 from foundation.store import Schema
 from smsd.store.tables import metadata
 
-SCHEMA = Schema(name="smsd", package="smsd.store.migrations", head="0005_found_by_index", metadata=metadata)
+SCHEMA = Schema(name="smsd", package="smsd.store.migrations", head="0003_proposals", metadata=metadata)

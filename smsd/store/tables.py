@@ -126,6 +126,59 @@ charge_events = Table(
 )
 Index("ix_charge_events_charge", charge_events.c.charge)
 
+# What one person said of a charge above the amount that one person may settle: open while `ended` is empty,
+# then confirmed or withdrawn, or overtaken by other evidence. `state` is the charge's as it was then,
+# `via` the way it came.
+charge_proposals = Table(
+    "charge_proposals",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("charge", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("ended", Text, nullable=False),
+    Column("ended_by", Text, nullable=False),
+    Column("ended_why", Text, nullable=False),
+    Column("ended_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_charge_proposals_charge", charge_proposals.c.charge)
+Index(
+    "ix_charge_proposals_open",
+    charge_proposals.c.charge,
+    unique=True,
+    sqlite_where=text("ended = ''"),
+    postgresql_where=text("ended = ''"),
+)
+
+# How often an SMSC was asked about a charge by query_sm, and when it may be asked again.
+charge_queries = Table(
+    "charge_queries",
+    metadata,
+    Column("charge", Text, primary_key=True),
+    Column("tries", Integer, nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What an SMSC said of the free SMSes of a conversation that has a charge: its answer and its receipts, as a
+# premium one's stand in `charge_events`; rows are only added.
+message_events = Table(
+    "message_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+Index("ix_message_events_message", message_events.c.message)
+
 # Receipts whose message is not known (yet): tried again at every answer.
 unmatched_receipts = Table(
     "unmatched_receipts",

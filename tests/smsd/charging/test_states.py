@@ -24,6 +24,7 @@ from smsd.charging.states import (
 S, E = ChargeState, Evidence
 EVERY_PAIR = list(itertools.product(ChargeState, Evidence))
 RECEIPTS = (E.RECEIPT_CHARGED, E.RECEIPT_NOT_CHARGED, E.RECEIPT_PENDING)
+QUERIES = (E.QUERY_CHARGED, E.QUERY_NOT_CHARGED, E.QUERY_PENDING)
 ANSWERS = (E.ANSWER_ACCEPTED, E.ANSWER_REFUSED, E.ANSWER_LATER, E.ANSWER_UNCLEAR, E.NOT_WRITTEN, E.NO_ANSWER)
 HUMANS_AND_REPORTS = (E.REPORT_CHARGED, E.REPORT_NOT_CHARGED, E.HUMAN_CHARGED, E.HUMAN_NOT_CHARGED)
 
@@ -59,14 +60,17 @@ def test_a_move_leads_to_another_state() -> None:
 
 
 @pytest.mark.parametrize("state", sorted(FINAL))
-@pytest.mark.parametrize("evidence", [*RECEIPTS, *ANSWERS, E.START, E.TOO_LATE])
+@pytest.mark.parametrize("evidence", [*RECEIPTS, *QUERIES, *ANSWERS, E.START, E.TOO_LATE])
 def test_nothing_that_comes_from_the_network_moves_a_charge_out_of_a_final_state(
     state: ChargeState, evidence: Evidence
 ) -> None:
     assert step(state, evidence).state is state
 
 
-@given(st.sampled_from(sorted(FINAL)), st.lists(st.sampled_from([*RECEIPTS, *ANSWERS, E.START, E.TOO_LATE])))
+@given(
+    st.sampled_from(sorted(FINAL)),
+    st.lists(st.sampled_from([*RECEIPTS, *QUERIES, *ANSWERS, E.START, E.TOO_LATE])),
+)
 def test_no_run_of_receipts_and_answers_moves_a_final_state(state: str, evidence: list[Evidence]) -> None:
     assert set(walk(ChargeState(state), evidence)) == {ChargeState(state)}
 
@@ -115,10 +119,12 @@ def test_a_charge_becomes_charged_by_evidence_of_charging_alone(
 ) -> None:
     result = step(state, evidence)
     if result.verdict is Verdict.MOVES and result.state is S.CHARGED:
-        assert evidence in (E.RECEIPT_CHARGED, E.REPORT_CHARGED, E.HUMAN_CHARGED)
+        assert evidence in (E.RECEIPT_CHARGED, E.QUERY_CHARGED, E.REPORT_CHARGED, E.HUMAN_CHARGED)
 
 
-@pytest.mark.parametrize("evidence", [E.NO_ANSWER, E.RECEIPT_PENDING, E.ANSWER_UNCLEAR, E.ANSWER_LATER])
+@pytest.mark.parametrize(
+    "evidence", [E.NO_ANSWER, E.RECEIPT_PENDING, E.QUERY_PENDING, E.ANSWER_UNCLEAR, E.ANSWER_LATER]
+)
 @pytest.mark.parametrize("state", [S.ACCEPTED, S.IN_DOUBT])
 def test_what_tells_nothing_settles_nothing(state: ChargeState, evidence: Evidence) -> None:
     assert step(state, evidence) == Step(Verdict.KEPT, state)
@@ -129,14 +135,16 @@ def test_what_tells_nothing_settles_nothing(state: ChargeState, evidence: Eviden
     ("evidence", "after"),
     [
         (E.RECEIPT_CHARGED, S.CHARGED),
+        (E.QUERY_CHARGED, S.CHARGED),
         (E.REPORT_CHARGED, S.CHARGED),
         (E.HUMAN_CHARGED, S.CHARGED),
+        (E.QUERY_NOT_CHARGED, S.NOT_CHARGED),
         (E.RECEIPT_NOT_CHARGED, S.NOT_CHARGED),
         (E.REPORT_NOT_CHARGED, S.NOT_CHARGED),
         (E.HUMAN_NOT_CHARGED, S.NOT_CHARGED),
     ],
 )
-def test_receipt_report_and_human_settle_what_may_be_billed(
+def test_receipt_query_report_and_human_settle_what_may_be_billed(
     state: ChargeState, evidence: Evidence, after: ChargeState
 ) -> None:
     assert step(state, evidence) == Step(Verdict.MOVES, after)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from playbook import Play
+import msgspec
+from playbook import KARI, Play
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
@@ -17,10 +18,10 @@ from smsd.store import SCHEMA
 class Desk:
     """A watch over the play's store."""
 
-    def __init__(self, play: Play) -> None:
+    def __init__(self, play: Play, *alarm_s: int) -> None:
         self.registry = CollectorRegistry()
         self.store = Store(open_sqlite(play.url, SCHEMA), runner=run_at_once)
-        self.watch = Watch(self.store, play.clock, Metrics(self.registry), receipt_wait_h=48)
+        self.watch = Watch(self.store, play.clock, Metrics(self.registry), 48, alarm_s or (86_400,))
 
     async def look(self) -> list[str]:
         with capture_logs() as heard:
@@ -63,4 +64,55 @@ async def test_what_is_settled_is_neither_counted_nor_told(play: Play) -> None:
     desk = Desk(play)
     assert await desk.look() == []
     assert desk.registry.get_sample_value("smsd_charges_open", {"state": "accepted"}) == 0
+    await desk.store.close()
+
+
+async def test_a_doubt_is_told_louder_at_each_age_it_reaches(play: Play) -> None:
+    play.start_charge()
+    play.answer(kind=AnswerKind.TIMED_OUT)
+    desk = Desk(play, 3600, 7200)
+    play.clock.advance(3599)
+    assert await desk.look() == ["charges.in_doubt"]
+    play.clock.advance(1)
+    assert await desk.look() == ["charges.in_doubt_old"]
+    assert await desk.look() == []
+    play.clock.advance(3600)
+    with capture_logs() as heard:
+        await desk.watch.look()
+    (old,) = [line for line in heard if line["event"] == "charges.in_doubt_old"]
+    assert (old["log_level"], old["older_than_s"], old["count"], old["oldest_s"]) == ("error", 7200, 1, 7200)
+    value = desk.registry.get_sample_value
+    assert value("smsd_in_doubt_oldest_seconds") == 7200
+    assert (value("smsd_in_doubt"), value("smsd_in_doubt_ore")) == (1, 5000)
+    assert value("smsd_in_doubt_older", {"seconds": "3600"}) == 1
+    await desk.store.close()
+
+
+async def test_one_more_that_reaches_an_age_is_told_at_once(play: Play) -> None:
+    play.start_charge()
+    play.answer(kind=AnswerKind.TIMED_OUT)
+    play.clock.advance(600)
+    play.start_charge(number=KARI)
+    play.answer(kind=AnswerKind.TIMED_OUT)
+    desk = Desk(play, 3600)
+    play.clock.advance(3000)
+    assert "charges.in_doubt_old" in await desk.look()
+    play.clock.advance(300)
+    assert await desk.look() == []
+    play.clock.advance(300)
+    assert await desk.look() == ["charges.in_doubt_old"]
+    await desk.store.close()
+
+
+async def test_what_waits_for_a_second_person_is_counted_and_told(play: Play) -> None:
+    charge = play.start_charge(kr=900)
+    play.answer(kind=AnswerKind.TIMED_OUT)
+    play.parcel(play.resolve(charge.id))
+    desk = Desk(play)
+    assert await desk.look() == ["charges.in_doubt", "charges.proposed"]
+    assert desk.registry.get_sample_value("smsd_proposals_waiting") == 1
+    play.parcel(msgspec.structs.replace(play.resolve(charge.id), who="Ola"))
+    play.clock.advance(7200)
+    assert await desk.look() == []
+    assert desk.registry.get_sample_value("smsd_proposals_waiting") == 0
     await desk.store.close()

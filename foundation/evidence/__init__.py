@@ -1,0 +1,1 @@
+"""The evidence of one charge as people read it: words, the whole case, its page."""

@@ -37,6 +37,7 @@ _WRITES: tuple[tuple[str, Statement], ...] = (
     ("mail_due", s.INSERT_MAIL_DUE),
     ("withdrawals", s.INSERT_WITHDRAWAL),
     ("commands", s.INSERT_COMMAND),
+    ("gateway_journals", s.KEEP_GATEWAY_JOURNAL),
     ("refused", s.KEEP_REFUSED),
 )
 

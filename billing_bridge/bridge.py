@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from billing_bridge.dialog.messages import message, message_state, sms_settled
+from billing_bridge.evidence import keep_journal
 from billing_bridge.members.commands import join, status, stop
 from billing_bridge.payments.charging import pay, settle
 from billing_bridge.settings import BridgeSettings
@@ -17,6 +18,7 @@ from billing_bridge.store import statements as s
 from billing_bridge.turn import KRONE_ORE, Turn
 from foundation.clock import Clock
 from foundation.contract import (
+    ChargeEvidence,
     ChargeSettled,
     FromBridge,
     FromGateway,
@@ -40,6 +42,7 @@ _ROADS: Mapping[type[Any], Callable[[Turn, Any], None]] = {
     Message: message,
     MessageState: message_state,
     SmsSettled: sms_settled,
+    ChargeEvidence: keep_journal,
 }
 
 

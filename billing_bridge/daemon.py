@@ -32,6 +32,7 @@ _PARCEL_MESSAGES = 1000
 """The most messages put in one parcel, well below what the outbox takes."""
 _INBOX_KEPT_US = 30 * DAY_US
 _TIDY_S = 3600.0
+_LOOK_S = 2.0
 
 
 class _LooseParcel(msgspec.Struct, frozen=True):
@@ -115,6 +116,7 @@ class BridgeDaemon:
                 tasks.create_task(self._courier.run())
                 tasks.create_task(self._carrier.run(self))
                 tasks.create_task(self._keep_tidy())
+                tasks.create_task(self._look_for_parcels())
                 tasks.create_task(keep(self._store, self._silent_s))
         finally:
             await asyncio.gather(*self._taking, return_exceptions=True)
@@ -255,6 +257,15 @@ class BridgeDaemon:
                 known = _id_of(octets) or self._ids.new()
                 refused.append(Refused(known, loose.sender, type(error).__name__, octets))
         return GatewayParcel(id=loose.id, sender=loose.sender, messages=messages)
+
+    async def _look_for_parcels(self) -> None:
+        """What commands beside this program hand off goes too."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            try:
+                await self._courier.look()
+            except StoreFailed as error:
+                log.warning("bridge.store_failed", error=str(error))
 
     async def _keep_tidy(self) -> None:
         while True:

@@ -176,6 +176,26 @@ class Courier:
         for name in {parcel.peer for parcel in posted}:
             self._depart(self._peers[name])
 
+    async def look(self) -> None:
+        """Take up parcels that a command put into the outbox beside this process.
+
+        Raises:
+            StoreFailed: nothing is taken up; call again.
+        """
+        if not self._started:
+            return
+        counts = await self._store.run(self._outbox.counts)
+        for name, (waiting, newest) in counts.items():
+            peer = self._peers.setdefault(name, _Peer())
+            held = len(peer.flight) + len(peer.line) + len(self._unsettled)
+            if waiting > held and not peer.behind:
+                # in order, whatever was told meanwhile
+                peer.rewind(1)
+                peer.told_seq = max(peer.told_seq, newest)
+                peer.counted_seq = max(peer.counted_seq, newest)
+                peer.waiting = waiting
+        await self._refill()
+
     async def on_acks(self, ids: Sequence[str]) -> None:
         """The other side committed these: start the next flight; they are settled in the store before long.
 

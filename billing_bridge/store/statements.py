@@ -235,6 +235,21 @@ def _keep_refused() -> Statement:
     return Statement(clause.on_conflict_do_nothing(), *names)
 
 
+def _keep_journal() -> Statement:
+    names = [column.name for column in t.gateway_journals.columns]
+    clause = insert(t.gateway_journals).values({name: bindparam(name) for name in names})
+    changed = clause.excluded
+    return Statement(
+        clause.on_conflict_do_update(
+            index_elements=["charge"],
+            set_={name: changed[name] for name in names[1:]},
+            where=changed.at_us >= t.gateway_journals.c.at_us,
+        ),
+        *names,
+    )
+
+
+KEEP_GATEWAY_JOURNAL = _keep_journal()
 KEEP_EARLY_FATE = _keep_early()
 DROP_EARLY_FATE = Statement(t.early_fates.delete().where(t.early_fates.c.sms == bindparam("of")), "of")
 KEEP_CONVERSATION = _keep_conversation()

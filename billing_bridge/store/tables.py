@@ -154,6 +154,19 @@ evidence = Table(
 )
 """Every word a gateway ever said of a charge, contradicting ones too; `id` is the message's."""
 
+gateway_journals = Table(
+    "gateway_journals",
+    metadata,
+    Column("charge", Text, primary_key=True, nullable=False),
+    Column("gateway", Text, nullable=False),
+    Column("wanted", Text, nullable=False),
+    Column("at_us", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What a gateway last told of a charge, as JSON without texts; `wanted` is the question it answers. Empty:
+the gateway knows no such charge."""
+
 journals = Table(
     "journals",
     metadata,

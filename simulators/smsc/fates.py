@@ -51,6 +51,7 @@ class Taken(msgspec.Struct, gc=False):
     phone: Phone
     message: PhoneMessage
     settled: bool = False
+    settled_us: int = 0
 
 
 class Fates:
@@ -87,6 +88,7 @@ class Fates:
     def _settle(self, taken: Taken) -> None:
         behaviour = taken.behaviour
         taken.settled = True
+        taken.settled_us = self._clock.now_us()
         if taken.submitted.price_ore:
             self._bill_what_is_due(taken)
         if behaviour.receipt is ReceiptState.NONE:

@@ -326,8 +326,8 @@ class Smsc:
         return message_id
 
     def _query(self, conn: Connection, frame: Frame, pdu: QuerySm) -> _Reply:
-        """The truth, whatever its receipts say: of a premium message its ledger's row, and the error code that
-        its receipt would have. A message of another account or sender is none of the asker's."""
+        """The truth, whatever its receipts say: of a premium message what its ledger has. What another
+        account or sender sent is none of the asker's."""
         taken = self._recent.get(pdu.message_id)
         if (
             taken is None
@@ -335,22 +335,11 @@ class Smsc:
             or taken.submitted.pdu.source_addr != pdu.source_addr
         ):
             return _Reply(frame, QuerySmResp(), CommandStatus.ESME_RQUERYFAIL)
-        state, error = self._truth(taken)
-        final = absolute_time(self._clock.now_us()) if state is not ReceiptState.ENROUTE else ""
+        state, error = _truth(taken)
+        final = (
+            absolute_time(taken.settled_us) if taken.settled_us and state is not ReceiptState.ENROUTE else ""
+        )
         return _Reply(frame, QuerySmResp(taken.message_id, final, STATE[state], error))
-
-    @staticmethod
-    def _truth(taken: Taken) -> tuple[ReceiptState, int]:
-        behaviour = taken.behaviour
-        if taken.submitted.price_ore and taken.message.billed is None:
-            return ReceiptState.ENROUTE, 0
-        if not taken.settled:
-            # billed as it was accepted, and not delivered yet
-            return ReceiptState.ENROUTE, 0
-        if behaviour.delivered and (taken.message.billed or not taken.submitted.price_ore):
-            return ReceiptState.DELIVRD, 0
-        error = int(behaviour.err) if behaviour.err.isdecimal() and int(behaviour.err) < 256 else 0
-        return (behaviour.receipt if not behaviour.delivered else ReceiptState.UNDELIV), error
 
     def _no_service(self, pdu: Pdu) -> int:
         """Why a request is refused that this SMSC has no use for (SMPP 3.4 section 5.1.3): whatever it took
@@ -389,3 +378,19 @@ class Smsc:
 def _refusal(frame: Frame, status: int, delay_s: float = 0.0) -> _Reply:
     pdu = DataSmResp() if isinstance(frame.pdu, DataSm) else SubmitSmResp()
     return _Reply(frame, pdu, status, delay_s)
+
+
+def _truth(taken: Taken) -> tuple[ReceiptState, int]:
+    """A message's state and error code: billed is delivered, not billed is not, not booked is under way."""
+    behaviour = taken.behaviour
+    good = (
+        taken.message.billed
+        if taken.submitted.price_ore
+        else (behaviour.delivered if taken.settled else None)
+    )
+    if good is None:
+        return ReceiptState.ENROUTE, 0
+    if good:
+        return ReceiptState.DELIVRD, 0
+    error = int(behaviour.err) if behaviour.err.isdecimal() and int(behaviour.err) < 256 else 0
+    return (ReceiptState.UNDELIV if behaviour.delivered else behaviour.receipt), error

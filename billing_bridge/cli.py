@@ -17,6 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from billing_bridge.audit import audit as look_over
+from billing_bridge.cli_evidence import evidence
 from billing_bridge.importing.invoices import read_invoices, write_invoices
 from billing_bridge.importing.people import read_people, write_people
 from billing_bridge.importing.reader import Imported, ImportRefusedError, read_file
@@ -44,6 +45,7 @@ from foundation.store import SqliteTx, StoreFailed, StoreLost, StoreRefused, Tx,
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 importing = typer.Typer(add_completion=False, no_args_is_help=True, help="Take over people or invoices.")
 app.add_typer(importing, name="import")
+app.command()(evidence)
 
 REFUSED = 1
 CANNOT = 2

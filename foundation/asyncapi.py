@@ -109,13 +109,6 @@ EXAMPLES: tuple[HandoffMessage, ...] = (
         expires=_AT_US + 600_000_000,
     ),
     Send(**_common(11), org="ORG1", recipient=_SENDER, text="Velkomen til årsmøtet."),
-    Resolve(
-        **_common(13),
-        charge=_id(9),
-        outcome="charged",
-        who="kari",
-        why="The operator's report of 2 January has it.",
-    ),
     EvidenceWanted(**_common(14), charge=_id(9)),
     ChargeEvidence(
         **_common(15),
@@ -135,7 +128,7 @@ EXAMPLES: tuple[HandoffMessage, ...] = (
             changed=_AT_US + 2_000_000,
             expires=_AT_US + 600_000_000,
             message=_id(16),
-            steps=(
+            steps=[
                 JournalStep(at=_AT_US, evidence="start", before="intended", after="sending"),
                 JournalStep(
                     at=_AT_US + 2_000_000,
@@ -144,8 +137,8 @@ EXAMPLES: tuple[HandoffMessage, ...] = (
                     after="charged",
                     detail="id:4711 stat:DELIVRD err:000 submit:2601010100 done:2601010100",
                 ),
-            ),
-            sms=(
+            ],
+            sms=[
                 JournalSms(
                     id=_id(16),
                     direction=Direction.OUT,
@@ -157,10 +150,17 @@ EXAMPLES: tuple[HandoffMessage, ...] = (
                     at=_AT_US,
                     fate=MessageFate.DELIVERED,
                     changed=_AT_US + 2_000_000,
-                    traces=(JournalTrace(at=_AT_US + 1_000_000, what="accepted", detail="id:4711"),),
+                    traces=[JournalTrace(at=_AT_US + 1_000_000, what="accepted", detail="id:4711")],
                 ),
-            ),
+            ],
         ),
+    ),
+    Resolve(
+        **_common(13),
+        charge=_id(9),
+        outcome="charged",
+        who="kari",
+        why="The operator's report of 2 January has it.",
     ),
 )
 

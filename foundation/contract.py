@@ -213,7 +213,7 @@ class JournalSms(msgspec.Struct, frozen=True, kw_only=True):
     changed: AtUs
     reason: str = ""
     bind: str = ""
-    traces: tuple[JournalTrace, ...] = ()
+    traces: list[JournalTrace] = []
 
 
 class JournalProposal(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,9 +245,9 @@ class ChargeJournal(msgspec.Struct, frozen=True, kw_only=True):
     changed: AtUs
     expires: AtUs
     message: str
-    steps: tuple[JournalStep, ...] = ()
-    sms: tuple[JournalSms, ...] = ()
-    proposals: tuple[JournalProposal, ...] = ()
+    steps: list[JournalStep] = []
+    sms: list[JournalSms] = []
+    proposals: list[JournalProposal] = []
     left_out: int = 0
 
 

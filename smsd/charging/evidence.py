@@ -103,12 +103,12 @@ def _journal(tx: Tx, row: Row) -> ChargeJournal:
         changed=changed_us,
         expires=expires_us,
         message=message,
-        steps=tuple(
+        steps=[
             JournalStep(at=at, evidence=evidence, before=before, after=after, detail=detail)
             for at, evidence, before, after, detail in reversed(steps)
-        ),
-        sms=tuple(_sms(tx, each) for each in _sms_rows(tx, row)),
-        proposals=tuple(
+        ],
+        sms=[_sms(tx, each) for each in _sms_rows(tx, row)],
+        proposals=[
             JournalProposal(
                 at=each.at_us,
                 outcome=each.outcome,
@@ -120,7 +120,7 @@ def _journal(tx: Tx, row: Row) -> ChargeJournal:
                 ended_at=each.ended_us,
             )
             for each in proposals.all_of(tx, charge)
-        ),
+        ],
         left_out=max(0, (counted[0] if counted else 0) - MOST_STEPS),
     )
 
@@ -140,8 +140,8 @@ def _sms(tx: Tx, row: Row) -> JournalSms:
         changed=changed,
         reason=reason,
         bind=bind,
-        traces=tuple(
+        traces=[
             JournalTrace(at=at, what=what, detail=detail)
             for at, what, detail in tx.all(sql.TRACES_OF, (sms,))
-        ),
+        ],
     )

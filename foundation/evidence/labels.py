@@ -122,7 +122,7 @@ LABELS: Final[Mapping[Language, Mapping[str, str]]] = {
         "detail": "Slik det vart lagra",
         "left_out": "eldre opplysningar er utelatne",
         "answers": "Svar og kvitteringar frå operatøren",
-        "answers_note": "Sendt- og ferdigtidspunkta er operatøren sine eigne, etter hans klokke.",
+        "answers_note": "Sendt- og ferdigtidspunkta er operatøren sine eigne, etter klokka der.",
         "about": "Om",
         "premium": "betalingsmeldinga",
         "reply": "svaret",

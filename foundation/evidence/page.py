@@ -5,6 +5,7 @@ Everything that a person or an operator wrote is escaped; the page loads nothing
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache, partial
 from typing import Final, cast, get_args
 
@@ -40,20 +41,29 @@ def day(at_us: int) -> str:
 
 
 def time_in_oslo(at_us: int) -> str:
-    """Date and time in Norway, to the millisecond, with the offset that was in force."""
-    moment = oslo(at_us)
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}{_offset(at_us)}"
-
-
-def _offset(at_us: int) -> str:
-    text = oslo(at_us).strftime("%z")
-    return f" {text[:3]}:{text[3:]}"
+    """Date and time in Norway, to the millisecond."""
+    return _shown(oslo(at_us))
 
 
 def time_in_utc(at_us: int) -> str:
     """The same moment in UTC."""
-    moment = utc(at_us)
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d} UTC"
+    return f"{_shown(utc(at_us))} UTC"
+
+
+def time_below(at_us: int) -> str:
+    """The same moment in UTC, to stand below the Norwegian one: with the date where that is another."""
+    if oslo(at_us).date() != utc(at_us).date():
+        return time_in_utc(at_us)
+    return f"{_shown(utc(at_us))[11:]} UTC"
+
+
+def iso(at_us: int) -> str:
+    """The same moment for machines, RFC 3339."""
+    return utc(at_us).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"
 
 
 def kroner(amount_ore: int) -> str:
@@ -72,5 +82,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(oslo=time_in_oslo, utc=time_in_utc, kr=kroner, day=day)
+    environment.filters.update(
+        oslo=time_in_oslo, utc=time_in_utc, utc_below=time_below, iso=iso, kr=kroner, day=day
+    )
     return environment.get_template("page.html")

@@ -158,6 +158,7 @@ _EVIDENCE: Final[Mapping[str, tuple[str, str, str]]] = {
     "excess_payments": ("betalt for mye", "betalt for mykje", "paid in excess"),
     "refunds": ("tilbakebetalinger", "tilbakebetalingar", "refunds"),
     "issued": ("faktura utstedt", "faktura skriven ut", "invoice issued"),
+    "billed_journal": ("innbetaling", "innbetaling", "payment"),
     "membership_fee": ("kontingent", "kontingent", "membership fee"),
     "donation": ("gave", "gåve", "donation"),
 }

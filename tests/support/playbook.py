@@ -43,9 +43,9 @@ from smsd.charging.states import ChargeState
 from smsd.codewords import Function
 from smsd.settings import Limits, Operator, Organisation, Price, Settings, ShortCode
 from smsd.smpp.link import Answer, AnswerKind
-from smsd.smpp.pdu import DeliverSm, Frame, Pdu, Tlv
+from smsd.smpp.pdu import DeliverSm, Frame, Pdu, QuerySmResp, Tlv
 from smsd.store import SCHEMA
-from smsd.work import Answered, Delivered, Input, ParcelCame, Piece, Plan, Tick
+from smsd.work import Answered, Delivered, Input, ParcelCame, Piece, Plan, Query, Tick
 
 NOON = 1_795_435_200 * SECOND_US
 """2026-11-23 12:00 UTC."""
@@ -85,6 +85,7 @@ class FakeLink:
         self.can_submit = True
         self.pending: list[Piece] = []
         self.submitted: list[Piece] = []
+        self.asked: list[Query] = []
         self.responses: list[tuple[Frame, int]] = []
         self.reading = True
 
@@ -93,6 +94,10 @@ class FakeLink:
         return self.window - len(self.pending) if self.can_submit else 0
 
     def submit(self, pdu: Pdu, tag: object) -> bool:
+        if isinstance(tag, Query):
+            assert pdu is tag.pdu
+            self.asked.append(tag)
+            return self.room > 0
         assert isinstance(tag, Piece)
         assert pdu is tag.pdu
         if self.room <= 0:
@@ -326,6 +331,8 @@ class Play:
         for link, piece in plan.submits:
             assert link.submit(piece.pdu, piece), "more was submitted than there was room for"
             self.submitted.append(piece)
+        for link, query in plan.queries:
+            assert link.submit(query.pdu, query), "more was asked than there was room for"
         self._note(plan)
         self._boundary()
 
@@ -412,6 +419,12 @@ class Play:
     ) -> Plan:
         """The same, at once; without a piece, for the one that was submitted last."""
         return self.turn(self.answered(piece or self.submitted[-1], status, message_id, kind))
+
+    def said(self, query: Query, state: int, *, status: int = 0, **fields: Any) -> Plan:
+        """The answer to a query_sm."""
+        answer = QuerySmResp(**{"message_id": query.pdu.message_id, "message_state": state, **fields})
+        kind = AnswerKind.ANSWERED
+        return self.turn(Answered(Answer(query, kind, status, answer.message_id, (), answer)))
 
     def receipt(self, message_id: str, stat: str = "DELIVRD", number: str = OLA, **fields: Any) -> Plan:
         """A delivery receipt."""

@@ -211,7 +211,7 @@ def part_of(journal: ChargeJournal, texts: Mapping[str, str | None]) -> GatewayP
 def read_detail(detail: str) -> dict[str, str]:
     """What the gateway kept of an answer or a receipt (``id:… stat:… err:… submit:… done:…``), by name."""
     marks = list(_FIELD.finditer(detail))
-    ends = [mark.start() for mark in marks[1:]] + [len(detail)]
+    ends = [*(mark.start() for mark in marks[1:]), len(detail)][: len(marks)]
     return {mark[1]: detail[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)}
 
 

@@ -383,3 +383,52 @@ async def test_acknowledged_parcels_are_settled_together_and_at_the_end(store: S
     running.cancel()
     await asyncio.wait_for(asyncio.wait([running]), 10)
     assert await desk.unsettled() == []
+
+
+async def test_what_a_command_posted_beside_the_program_is_found_and_goes(store: Store) -> None:
+    desk = Desk(store)
+    await desk.courier.start()
+    await desk.post(2)
+    assert desk.carrier.take() == []
+    await desk.courier.look()
+    assert desk.carrier.take() == [["1", "2"]]
+    assert desk.courier.waiting == 2
+    await desk.ack("1", "2")
+    assert await desk.stored() == []
+    assert desk.courier.waiting == 0
+
+
+async def test_a_stranger_among_ones_own_goes_in_its_place_and_nothing_goes_twice(store: Store) -> None:
+    desk = Desk(store, in_flight=1)
+    await desk.courier.start()
+    await desk.send(1)
+    await desk.post(1)
+    await desk.send(1)
+    await desk.courier.look()
+    offered = desk.carrier.take()
+    for body in ("1", "2", "3"):
+        await desk.ack(body)
+        offered += desk.carrier.take()
+    assert offered == [["1"], ["2"], ["3"]]
+    assert await desk.stored() == []
+
+
+async def test_a_look_that_finds_nothing_new_changes_nothing(store: Store) -> None:
+    desk = Desk(store)
+    await desk.courier.start()
+    await desk.send(3)
+    desk.carrier.take()
+    await desk.ack("1", "2")
+    await desk.courier.look()
+    await desk.courier.look()
+    assert desk.carrier.take() == []
+    assert desk.courier.waiting == 1
+
+
+async def test_before_the_start_a_look_leaves_all_to_it(store: Store) -> None:
+    desk = Desk(store)
+    await desk.post(1)
+    await desk.courier.look()
+    assert desk.carrier.take() == []
+    await desk.courier.start()
+    assert desk.carrier.take() == [["1"]]

@@ -51,6 +51,7 @@ from smsd.smpp.pdu import (
 from smsd.smpp.segments import Content, read_content
 
 _MOST_BINDS = 100
+_FAILED = frozenset({ReceiptState.UNDELIV, ReceiptState.EXPIRED, ReceiptState.DELETED, ReceiptState.REJECTD})
 
 
 class Connection(Protocol):
@@ -393,4 +394,4 @@ def _truth(taken: Taken) -> tuple[ReceiptState, int]:
     if good:
         return ReceiptState.DELIVRD, 0
     error = int(behaviour.err) if behaviour.err.isdecimal() and int(behaviour.err) < 256 else 0
-    return (ReceiptState.UNDELIV if behaviour.delivered else behaviour.receipt), error
+    return (behaviour.receipt if behaviour.receipt in _FAILED else ReceiptState.UNDELIV), error

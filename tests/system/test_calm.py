@@ -1,4 +1,4 @@
-"""A calm run leaves nothing in doubt, a lost link at most a window: the benchmark, small, on real processes."""
+"""A calm run leaves nothing in doubt, a lost link at most a window: the benchmark made small."""
 
 from __future__ import annotations
 

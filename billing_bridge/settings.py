@@ -33,7 +33,7 @@ _KID_NUMBER_DIGITS = 6
 """Room that a KID must have for the invoice number."""
 _SHARED_LIMITS = frozenset({"amount_min_kr", "amount_max_kr", "charge_expiry_s", "pay_again_s", "page_size"})
 _GATEWAY_ORGANISATION_KEYS = frozenset(
-    {"join", "subcodewords", "replies", "short_codes", "dialog", "sender_name"}
+    {"join", "subcodewords", "replies", "short_codes", "dialog", "sender_name", "limits"}
 )
 TableT = TypeVar("TableT", bound=Table)
 

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 OSLO = ZoneInfo("Europe/Oslo")
 SECOND_US = 1_000_000
-DAY_US = 86_400 * SECOND_US
+HOUR_US = 3600 * SECOND_US
+DAY_US = 24 * HOUR_US
 
 
 class Clock(Protocol):

@@ -61,7 +61,11 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a charge was not made, operators' words normalised (DOMAIN section 3)."""
+    """Why a charge was not made: operators' words normalised (DOMAIN section 3), and the gateway's own.
+
+    Those from `limit_charge` on are the gateway's own limits, its stop switch and the payer's own word:
+    nothing was sent, and the text `failed` with such a reason says so in words of its own.
+    """
 
     NONE = ""
     NO_CREDIT = "no_credit"
@@ -77,6 +81,13 @@ class Reason(StrEnum):
     REJECTED = "rejected"
     STOPPED = "stopped"
     BY_HAND = "by_hand"
+    LIMIT_CHARGE = "limit_charge"
+    LIMIT_DAY = "limit_day"
+    LIMIT_MONTH = "limit_month"
+    LIMIT_ORGANISATION = "limit_organisation"
+    PAUSED = "paused"
+    DECLINED = "declined"
+    NOT_CONFIRMED = "not_confirmed"
 
 
 class Contradiction(StrEnum):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from foundation.clock import SECOND_US, Clock
 from foundation.ids import Ids
 from smsd.bridge_desk import RouteTable
+from smsd.charge_desk import ChargeDesk
 from smsd.charging.correlation import Correlation
 from smsd.charging.desk import Desk
+from smsd.charging.limits import Rules
 from smsd.charging.query import Queries
 from smsd.codewords import Codebook
 from smsd.engine import EngineLimits
@@ -21,6 +25,8 @@ from smsd.pace import OrganisationRates
 from smsd.queues import OperatorQueue
 from smsd.replies import Replies
 from smsd.settings import Settings
+
+_ORE_PER_KR = 100
 
 
 def make_queues(settings: Settings) -> dict[str, OperatorQueue]:
@@ -69,6 +75,14 @@ def make_gateway(
         )
         for code in settings.short_codes
     }
+    charges = ChargeDesk(
+        make_rules(settings),
+        sender,
+        desk,
+        replies,
+        ids,
+        ages=any(each.age is not None for each in settings.operators),
+    )
     inbox = Inbox(
         codebooks,
         replies,
@@ -80,6 +94,7 @@ def make_gateway(
             repeat_after_s=limits.repeat_after_s,
         ),
         [each.org for each in settings.organisations],
+        charges,
     )
     return Gateway(
         name=settings.handoff.name,
@@ -91,7 +106,7 @@ def make_gateway(
             desk, ids, {name for name, profile in profiles.items() if profile.every_receipt}
         ),
         queries=Queries(profiles, desk, ids, limits.receipt_wait_h),
-        replies=replies,
+        charges=charges,
         routes=RouteTable(
             short_codes={each.org: settings.short_codes_of(each) for each in settings.organisations},
             operators={code.number: code.operators for code in settings.short_codes},
@@ -109,6 +124,38 @@ def engine_limits(settings: Settings) -> EngineLimits:
     """What bounds the engine's turns."""
     limits = settings.limits
     return EngineLimits(waiting=limits.mo_queue, gather_s=limits.answers_gather_ms / 1000)
+
+
+def make_rules(settings: Settings) -> dict[str, Rules]:
+    """What holds for each organisation's charges; under "" for one that is not configured."""
+    general = settings.limits.charges
+    per_charge_kr = settings.limits.amount_max_kr if general.per_charge_kr is None else general.per_charge_kr
+    rules = {
+        "": Rules(
+            per_charge_ore=per_charge_kr * _ORE_PER_KR,
+            per_number_day_ore=general.per_number_day_kr * _ORE_PER_KR,
+            per_number_month_ore=general.per_number_month_kr * _ORE_PER_KR,
+            per_organisation_day_ore=general.per_organisation_day_kr * _ORE_PER_KR,
+            confirm_above_ore=general.confirm_above_kr * _ORE_PER_KR,
+            confirm_within_us=general.confirm_within_s * SECOND_US,
+            minimum_age=general.minimum_age,
+            unknown_age_may_pay=general.age_unknown == "allow",
+            hold_while_paused=general.while_paused == "hold",
+        )
+    }
+    for each in settings.organisations:
+        own = each.limits.charges
+        rules[each.org] = msgspec.structs.replace(
+            rules[""],
+            per_charge_ore=(own.per_charge_kr or per_charge_kr) * _ORE_PER_KR,
+            own_number_day_ore=(own.per_number_day_kr or 0) * _ORE_PER_KR,
+            own_number_month_ore=(own.per_number_month_kr or 0) * _ORE_PER_KR,
+            per_organisation_day_ore=(own.per_organisation_day_kr or general.per_organisation_day_kr)
+            * _ORE_PER_KR,
+            confirm_above_ore=(own.confirm_above_kr or general.confirm_above_kr) * _ORE_PER_KR,
+            minimum_age=own.minimum_age or general.minimum_age,
+        )
+    return rules
 
 
 def make_keeping(settings: Settings) -> Keeping:

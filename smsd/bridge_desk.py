@@ -24,26 +24,22 @@ from foundation.contract import (
 from foundation.ids import Ids
 from foundation.mailbox import Inbox as ParcelInbox
 from foundation.store import Tx
-from smsd.charging.desk import ChargeRow, Desk
+from smsd.charge_desk import REFUSED_TEXT, ChargeDesk
+from smsd.charging.desk import Desk
 from smsd.charging.evidence import journal_of
 from smsd.charging.proposals import ALONE_ORE, Came, Person, Proposals
-from smsd.charging.states import ChargeState, Evidence
+from smsd.charging.states import ChargeState
 from smsd.inbox import Inbox
-from smsd.operators import OperatorProfile, PriceNotSendable
+from smsd.operators import OperatorProfile
 from smsd.outbox import REPLY_EXPIRY_US, Route, Sender
 from smsd.queues import Lane, lane_of
-from smsd.replies import Replies, UnknownReply
-from smsd.smpp.alphabet import NotEncodable
-from smsd.smpp.faults import UnencodablePduError
-from smsd.smpp.segments import TooManySegments
+from smsd.reply_texts import NOT_ALLOWED
 from smsd.store import statements as sql
 from smsd.work import ParcelCame, Plan
 
 _PARCEL = msgspec.json.Decoder(BridgeParcel)
 _ENCODER = msgspec.json.Encoder()
 _NO_ROUTE = "no short code reaches this number"
-REFUSED_TEXT = (PriceNotSendable, UnencodablePduError, TooManySegments, NotEncodable, UnknownReply)
-"""Why a text cannot be sent as the settings are; the message is refused, not tried again."""
 
 
 class RouteTable(msgspec.Struct, frozen=True):
@@ -64,7 +60,7 @@ class BridgeDesk:
         inbox: Inbox,
         sender: Sender,
         desk: Desk,
-        replies: Replies,
+        charges: ChargeDesk,
         routes: RouteTable,
         ids: Ids,
         send_expiry_us: int = REPLY_EXPIRY_US,
@@ -74,7 +70,7 @@ class BridgeDesk:
         self._inbox = inbox
         self._sender = sender
         self._desk = desk
-        self._replies = replies
+        self._charges = charges
         self._routes = routes
         self._ids = ids
         self._send_expiry_us = send_expiry_us
@@ -120,15 +116,27 @@ class BridgeDesk:
         if reply.org not in self._routes.short_codes:
             self._refuse(tx, plan, reply, f"no organisation is named {reply.org!r}")
             return
-        reason = reply.values.get("reason", "")
+        name, values = reply.name, reply.values
+        reason = values.get("reason", "")
+        if name == "failed" and reason == Reason.STOPPED:
+            # who wants nothing more was told so, and is told nothing more
+            plan.count("replies_withheld")
+            return
+        if name == "failed" and reason in NOT_ALLOWED:
+            values = {**self._charges.said_instead(tx, reply.conversation), **values}
+        elif name == "processing":
+            asked = self._charges.waits_for_yes(tx, reply.org, reply.recipient, route.short_code)
+            if asked is not None:
+                # nothing is under way before the payer's yes
+                name, values = "confirm", self._charges.question(plan, asked)
         self._inbox.answer(
             plan,
             conversation=reply.conversation,
             org=reply.org,
             route=route,
             number=reply.recipient,
-            name=f"{reply.name}.{reason}" if reason else reply.name,
-            values=reply.values,
+            name=f"{name}.{reason}" if reason else name,
+            values=values,
         )
 
     def _send(self, tx: Tx, plan: Plan, send: Send) -> None:
@@ -163,60 +171,7 @@ class BridgeDesk:
             plan.count("charges_again")
             return
         route = self._route(tx, charge.conversation, charge.org, charge.recipient)
-        operator = route.operator if route else ""
-        message = self._ids.new()
-        row = ChargeRow(
-            id=charge.id,
-            conversation=charge.conversation,
-            message=message,
-            org=charge.org,
-            invoice=charge.invoice,
-            operator=operator,
-            short_code=route.short_code if route else "",
-            number=charge.recipient,
-            amount_ore=charge.amount,
-            state=ChargeState.INTENDED,
-            expires_us=charge.expires,
-        )
-        tx.run(
-            sql.ADD_CHARGE,
-            [
-                (
-                    *msgspec.structs.astuple(row)[:10],
-                    Reason.NONE,
-                    0,
-                    plan.at_us,
-                    plan.at_us,
-                    charge.expires,
-                )
-            ],
-        )
-        plan.count("charges", ChargeState.INTENDED)
-        fault = "no route to this number" if route is None else ""
-        if not charge.amount:
-            fault = "an amount of 0 cannot be charged"
-        if route is not None and not fault:
-            try:
-                self._sender.post(
-                    plan,
-                    message=message,
-                    conversation=charge.conversation,
-                    org=charge.org,
-                    route=route,
-                    number=charge.recipient,
-                    text=self._replies.render(
-                        charge.org, "processing", {"amount": str(charge.amount // 100)}
-                    ),
-                    purpose=Purpose.PREMIUM,
-                    expires_us=charge.expires,
-                    price_ore=charge.amount,
-                    charge=charge.id,
-                )
-            except REFUSED_TEXT as error:
-                fault = str(error)
-        if fault:
-            plan.alarms.append(("charge.not_sendable", {"charge": charge.id, "fault": fault}))
-            self._desk.apply(tx, plan, row, Evidence.TOO_LATE, reason=Reason.REJECTED, detail=fault)
+        self._charges.ask(tx, plan, charge, route)
 
     def _resolve(self, tx: Tx, plan: Plan, resolve: Resolve) -> None:
         charge = self._desk.find(tx, resolve.charge)
@@ -229,7 +184,8 @@ class BridgeDesk:
             # nothing of it moves the charge, yet nobody's word is lost
             fault = f"{said.came}: a proposal waits for a second person who says the same"
             keep_aside(self._ids, tx, plan, "Resolve", fault, _ENCODER.encode(resolve))
-        if charge.state is ChargeState.INTENDED and said.state is not charge.state:
+        waited = charge.state is ChargeState.INTENDED and said.state is not charge.state
+        if waited and tx.one(sql.MESSAGE_BY_ID, (charge.message,)) is not None:
             self._sender.tell(plan, charge.conversation, charge.message, MessageFate.REFUSED, Reason.BY_HAND)
 
     def _evidence(self, tx: Tx, plan: Plan, wanted: EvidenceWanted) -> None:

@@ -19,6 +19,7 @@ from foundation.clock import SECOND_US, SystemClock, oslo
 from foundation.contract import Outcome
 from foundation.ids import Ids
 from smsd.charging.states import UNFINISHED, ChargeState
+from smsd.cli_limits import limits_app
 from smsd.cli_words import (
     DEFAULT,
     Config,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 charges_app = typer.Typer(add_completion=False, help="Charges and what became of them.")
 Why = Annotated[str, typer.Option(help="The reason, kept with the charge.")]
 Who = Annotated[str, typer.Option(help="Who says so; default: who runs this.")]
+charges_app.add_typer(limits_app)
 _ORE_PER_KR = 100
 _HOUR_US = 3600 * SECOND_US
 _WIDE = 240

@@ -12,11 +12,24 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from smsd.words import Reading, beside, fold, near, read_amount, read_person, safe, unwrap
+from smsd.words import (
+    NO_WORDS,
+    YES_WORDS,
+    Reading,
+    beside,
+    fold,
+    near,
+    read_amount,
+    read_answer,
+    read_person,
+    safe,
+    unwrap,
+)
 
 __all__ = [
     "HELP_WORDS",
     "STOP_WORDS",
+    "Answering",
     "AskingHelp",
     "AskingStatus",
     "Codebook",
@@ -110,9 +123,24 @@ class Unknown(msgspec.Struct, frozen=True):
     """No codeword of this short code."""
 
 
-Command: TypeAlias = Joining | Paying | AskingStatus | Stopping | AskingHelp | ToDialog | Misread | Unknown
+class Answering(msgspec.Struct, frozen=True):
+    """A yes or a no to a payment that waits for one; where none does, the text means `otherwise`.
+
+    `org` is empty where none was named, `amount_ore` 0 where none was.
+    """
+
+    org: str
+    yes: bool
+    amount_ore: int
+    otherwise: Command
+
+
+Command: TypeAlias = (
+    Joining | Paying | AskingStatus | Stopping | AskingHelp | ToDialog | Answering | Misread | Unknown
+)
 
 _ANSWERS_UNKNOWN: Final = Unknown()
+_ANSWER_WORDS: Final = YES_WORDS | NO_WORDS
 _GLUED: Final = re.compile(r"[:,;.=/]")
 _GLUED_DECIMAL: Final = re.compile(r"[.,]\d")
 _WRITTEN_LENGTH = 20
@@ -142,9 +170,11 @@ class Codebook:
         """What the text asks for. Never raises, whatever the text.
 
         STOPP and HJELP go before any codeword. STOPP with other words after it is still a stop: of the one
-        organisation named next, else of all. HJELP or INFO with other words asks for help.
+        organisation named next, else of all. HJELP or INFO with other words asks for help. A yes or a no
+        is one only where a payment waits for it; a codeword or subcodeword that is spelt so stays what it is.
         """
-        head, rest = _first_word(unwrap(safe(text)))
+        text = unwrap(safe(text))
+        head, rest = _first_word(text)
         word, rest, _ = _look_up(head, rest, self._orgs, STOP_WORDS, HELP_WORDS)
         if word in STOP_WORDS:
             return Stopping(self._only_org_named(rest))
@@ -152,7 +182,7 @@ class Codebook:
             return AskingHelp(self._org_named_next(rest))
         org = self._orgs.get(word)
         if org is None:
-            return _ANSWERS_UNKNOWN
+            return self._answer(word, text, rest)
         return self._read_for(org, rest)
 
     def _read_for(self, org: _Org, text: str) -> Command:
@@ -169,7 +199,8 @@ class Codebook:
         if function is not None:
             # "BETAL,50" may mean a half: the mark stays with the number, which is then refused.
             return self._do(function, name, glue + after if _GLUED_DECIMAL.match(glue + after) else after)
-        return self._without_subcodeword(org, word, text)
+        otherwise = self._without_subcodeword(org, word, text)
+        return _answering(name, text, otherwise) if word in _ANSWER_WORDS else otherwise
 
     def _without_subcodeword(self, org: _Org, word: str, text: str) -> Command:
         name = org.codeword.org
@@ -210,6 +241,15 @@ class Codebook:
                 limits = {"min": str(self._floor_kr), "max": str(self._ceiling_kr)}
                 return Misread(org, "amount_out_of_range", {"amount": _short(amount.digits), **limits})
 
+    def _answer(self, word: str, text: str, rest: str) -> Command:
+        """A text without a codeword before it: `JA`, or `JA ORG1`, or nothing that is known here."""
+        if word not in _ANSWER_WORDS:
+            return _ANSWERS_UNKNOWN
+        org = self._org_named_next(rest)
+        if org:
+            text = f"{word} {_first_word(rest)[1]}".strip()
+        return _answering(org, text, _ANSWERS_UNKNOWN)
+
     def _org_named_next(self, text: str) -> str:
         head, rest = _first_word(text)
         word, _, _ = _look_up(head, rest, self._orgs)
@@ -220,6 +260,11 @@ class Codebook:
         named = {org.codeword.org for word in _words(text) if (org := self._orgs.get(word))}
         first = self._org_named_next(text)
         return first if first and named <= {first} else ""
+
+
+def _answering(org: str, text: str, otherwise: Command) -> Command:
+    answer = read_answer(text)
+    return otherwise if answer is None else Answering(org, answer[0], answer[1] * 100, otherwise)
 
 
 def _join(org: str, text: str, *, charge: bool) -> Command:

@@ -34,6 +34,7 @@ from foundation.store_lock import FileLock, Lock
 from foundation.systemd import Notifier
 from smsd.assembly import engine_limits, make_gateway, make_keeping, make_queues, use_settings
 from smsd.binds import Tracing, account_gauges, bind_gauges, look, watching
+from smsd.charging.pauses import in_words
 from smsd.charging.watch import Watch
 from smsd.engine import Engine
 from smsd.housekeeping import Housekeeping
@@ -287,13 +288,18 @@ class Daemon:
         def handed() -> Check:
             return Check(carrier.healthy, "connected" if carrier.healthy else "not connected")
 
-        return {"binds": binds, "store": stored, "handoff": handed}
+        def charging() -> Check:
+            # somebody's wish, no fault: the gateway is ready all the same
+            return Check(True, in_words(engine.paused))
+
+        return {"binds": binds, "store": stored, "handoff": handed, "charges": charging}
 
     def _gauges(self, engine: Engine, courier: Courier) -> None:
         gauge = self.metrics.gauge
         for name, queue in self._queues.items():
             account_gauges(self.metrics, name, queue, self.clock)
         gauge("inputs_waiting", "Inputs that wait for a transaction", lambda: engine.waiting)
+        gauge("charges_paused", "Stop switches that are set", lambda: len(engine.paused))
         gauge("handoff_waiting", "Parcels the bridge has not acknowledged", lambda: courier.waiting)
         gauge("handoff_oldest_seconds", "Age of the oldest such parcel", lambda: courier.oldest_age_s)
         for operator, links in self._links.items():

@@ -21,6 +21,7 @@ from foundation.courier import Courier
 from foundation.ids import Ids
 from foundation.mailbox import BRIDGE, Outbox, Posted
 from foundation.store import Store, StoreFailed, StoreLost, Tx
+from smsd.charging.pauses import tell_switched
 from smsd.gateway import Gateway
 from smsd.inbox import TAIL_US
 from smsd.links import BindLog
@@ -96,6 +97,8 @@ class Engine:
         self._sending = True
         self._ending = False
         self.healthy = True
+        self.paused: frozenset[str] = frozenset()
+        """Organisations whose charges do not start, "" for all; as of the last tick."""
 
     def attach(self, operator: str, links: Sequence[Link]) -> None:
         """The links of an account; before `run`."""
@@ -355,6 +358,9 @@ class Engine:
         self._metrics.add(plan.counts)
         for event, fields in plan.alarms:
             log.warning(event, **fields)
+        if plan.switched is not None and plan.switched != self.paused:
+            tell_switched(self.paused, plan.switched)
+            self.paused = plan.switched
         if not self._reading and len(self._inputs) <= self.limits.waiting // 2:
             self._reading = True
             for link in self._operator_of:

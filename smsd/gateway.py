@@ -23,7 +23,9 @@ from foundation.mailbox import BRIDGE
 from foundation.mailbox import Inbox as ParcelInbox
 from foundation.mailbox import Outbox as ParcelOutbox
 from foundation.store import Tx
-from smsd.bridge_desk import REFUSED_TEXT, BridgeDesk, RouteTable, keep_aside
+from smsd.bridge_desk import BridgeDesk, RouteTable, keep_aside
+from smsd.charge_desk import REFUSED_TEXT, ChargeDesk
+from smsd.charging import pauses
 from smsd.charging.correlation import Correlation
 from smsd.charging.desk import Desk
 from smsd.charging.proposals import ALONE_ORE
@@ -34,8 +36,8 @@ from smsd.operator_desk import OperatorDesk, Same, Seen
 from smsd.operators import OperatorProfile
 from smsd.outbox import REPLY_EXPIRY_US, Sender
 from smsd.queues import Lane, OperatorQueue, is_plain
-from smsd.replies import Replies
 from smsd.smpp.link import Link
+from smsd.store import limit_statements as limit_sql
 from smsd.store import statements as sql
 from smsd.work import Answered, Delivered, Input, ParcelCame, Piece, Plan
 
@@ -66,7 +68,7 @@ class Gateway:
         desk: Desk,
         correlation: Correlation,
         queries: Queries,
-        replies: Replies,
+        charges: ChargeDesk,
         routes: RouteTable,
         queues: Mapping[str, OperatorQueue],
         ids: Ids,
@@ -87,8 +89,9 @@ class Gateway:
         self._parcels_out = ParcelOutbox()
         self._queries = queries
         self._operators = OperatorDesk(profiles, inbox, sender, desk, correlation, queries)
+        self._charges = charges
         self._bridge = BridgeDesk(
-            profiles, inbox, sender, desk, replies, routes, ids, send_expiry_us, alone_ore
+            profiles, inbox, sender, desk, charges, routes, ids, send_expiry_us, alone_ore
         )
 
     def handle(
@@ -123,7 +126,9 @@ class Gateway:
             else:
                 ticked = True
                 plan.alive = [(*quiet, plan.at_us) for quiet in item.quiet]
+                pauses.look(tx, plan)
                 self._inbox.expire(tx, plan)
+                self._charges.expire(tx, plan)
                 self._overdue(tx, plan)
                 for queue in self._queues.values():
                     self._sender.expire(plan, queue)
@@ -207,8 +212,9 @@ class Gateway:
 
     def _overdue(self, tx: Tx, plan: Plan) -> None:
         for charge in self._desk.overdue(tx, plan.at_us):
-            self._desk.apply(tx, plan, charge, Evidence.TOO_LATE, reason=Reason.EXPIRED)
-            self._sender.tell(plan, charge.conversation, charge.message, MessageFate.EXPIRED, Reason.EXPIRED)
+            reason = pauses.why_too_late(tx, plan, charge.org)
+            self._desk.apply(tx, plan, charge, Evidence.TOO_LATE, reason=reason)
+            self._sender.tell(plan, charge.conversation, charge.message, MessageFate.EXPIRED, reason)
 
     # writing
 
@@ -219,6 +225,7 @@ class Gateway:
     def _finish(self, tx: Tx, plan: Plan) -> None:
         self._write(tx, plan)
         tx.run(sql.SET_FATE, plan.fates)
+        tx.run(limit_sql.ADD_TO_HOUR, [(*key, amount_ore) for key, amount_ore in plan.hours.items()])
         tx.run(sql.SET_CONNECTION, [*plan.last_mo.values(), *plan.alive])
         if plan.handoff:
             plan.posted = self._parcels_out.post(tx, BRIDGE, list(self._wrap(plan.handoff)))

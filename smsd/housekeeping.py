@@ -15,12 +15,14 @@ from foundation.clock import DAY_US, SECOND_US, Clock
 from foundation.ids import uuid7_floor
 from foundation.mailbox import Inbox
 from foundation.store import Store, StoreFailed, Tx
+from smsd.store import limit_statements as limit_sql
 from smsd.store import statements as sql
 
 log = structlog.get_logger(__name__)
 
 _INBOX_DAYS = 30
 _CONNECTION_DAYS = 2
+_AGE_DAYS = 2
 
 
 class Keeping(msgspec.Struct, frozen=True):
@@ -71,6 +73,7 @@ class Housekeeping:
         tx.run(sql.FORGET_GUIDANCE, [(now - keeping.guidance_s * SECOND_US,)])
         tx.run(sql.FORGET_FRAGMENTS, [(now - DAY_US,)])
         tx.run(sql.FORGET_CONNECTIONS, [(now - _CONNECTION_DAYS * DAY_US,)])
+        tx.run(limit_sql.FORGET_AGES, [(now - _AGE_DAYS * DAY_US,)])
         self._inbox.forget(tx, now - _INBOX_DAYS * DAY_US)
 
     def _forget_submissions(self, tx: Tx) -> int:

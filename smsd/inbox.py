@@ -25,13 +25,15 @@ from foundation.contract import (
 from foundation.ids import Ids, uuid7_floor
 from foundation.numbers import from_operator
 from foundation.store import Tx
-from smsd.codewords import AskingStatus, Codebook, Joining, Paying, Stopping, Unknown
+from smsd.charge_desk import ChargeDesk
+from smsd.codewords import Answering, AskingStatus, Codebook, Joining, Paying, Stopping, Unknown
 from smsd.operators import OperatorProfile
 from smsd.outbox import REPLY_EXPIRY_US, Route, Sender
 from smsd.replies import Replies, own_answer
 from smsd.smpp.alphabet import Coding
 from smsd.smpp.pdu import DataSm, DeliverSm
 from smsd.smpp.segments import assemble, read_content
+from smsd.store import limit_statements as limit_sql
 from smsd.store import statements as sql
 from smsd.work import Plan
 
@@ -47,7 +49,9 @@ _Key: TypeAlias = tuple[str, str, str, int, int]
 
 
 class Mo(msgspec.Struct, frozen=True, gc=False):
-    """A whole text from a phone. `address` is the number it was sent to, as the operator shows it."""
+    """A whole text from a phone. `address` is the number it was sent to, as the operator shows it; `age`
+    in years, where it tells one.
+    """
 
     operator: str
     number: str
@@ -56,6 +60,7 @@ class Mo(msgspec.Struct, frozen=True, gc=False):
     echo: bytes
     connection: str
     fresh: bool
+    age: int | None = None
 
 
 class InboxLimits(msgspec.Struct, frozen=True):
@@ -77,6 +82,7 @@ class Inbox:
         ids: Ids,
         limits: InboxLimits,
         organisations: Sequence[str],
+        charges: ChargeDesk,
     ) -> None:
         self._codebooks = codebooks
         # the longest first: 20301 is itself where both 2030 and 20301 are configured
@@ -88,6 +94,7 @@ class Inbox:
         self._organisations = organisations
         self.repeat_after_s = limits.repeat_after_s
         """An SMSC that had no answer for so long may send an MO again."""
+        self._charges = charges
 
     def deliver(
         self,
@@ -103,6 +110,7 @@ class Inbox:
         content = read_content(pdu, profile.coding)
         fresh = plan.at_us - opened_us < _FRESH_CONNECTION_US
         echo = profile.echo(pdu.tlvs)
+        age = profile.age(pdu.tlvs)
         if content.part is not None:
             part = content.part
             key = (profile.name, number, pdu.destination_addr, part.reference, part.total)
@@ -111,12 +119,12 @@ class Inbox:
                 return
             row = (*key, part.number, content.coding, content.payload, echo, connection, plan.at_us, 0)
             tx.run(sql.ADD_FRAGMENT, [row])
-            self._whole(tx, plan, key, incomplete=False, fresh=fresh)
+            self._whole(tx, plan, key, incomplete=False, fresh=fresh, age=age)
             return
         self.take(
             tx,
             plan,
-            Mo(profile.name, number, pdu.destination_addr, content.text, echo, connection, fresh),
+            Mo(profile.name, number, pdu.destination_addr, content.text, echo, connection, fresh, age),
             segments=1,
         )
 
@@ -129,7 +137,12 @@ class Inbox:
         message = self._ids.new()
         route = Route(mo.operator, code, mo.address, mo.echo, plan.binds.get(mo.connection, ""))
         command = self._codebooks[code].read(mo.text) if code else Unknown()
-        org = getattr(command, "org", "")
+        meant = None
+        if isinstance(command, Answering):
+            meant = self._charges.means(tx, command, mo.number, code)
+            if meant is None:
+                command = command.otherwise
+        org: str = getattr(command, "org", "") if meant is None else meant
         plan.count("mo", mo.operator, type(command).__name__)
         plan.last_mo[mo.connection] = (mo.connection, mo.operator, plan.at_us)
         plan.rows.append(
@@ -177,6 +190,8 @@ class Inbox:
         if not code or not mo.number.startswith("+"):
             # no phone: nothing is sent to it, lest two machines talk to each other for ever
             return
+        if mo.age is not None and isinstance(command, Paying | Joining):
+            tx.run(limit_sql.ADD_AGE, [(message, mo.age, plan.at_us)])
         act = _ACTIONS.get(type(command))
         if act is not None and not act(self, tx, plan, command, message, mo):
             return
@@ -251,7 +266,9 @@ class Inbox:
         tx.run(sql.DROP_FRAGMENTS, [key])
         return False
 
-    def _whole(self, tx: Tx, plan: Plan, key: _Key, *, incomplete: bool, fresh: bool) -> None:
+    def _whole(
+        self, tx: Tx, plan: Plan, key: _Key, *, incomplete: bool, fresh: bool, age: int | None = None
+    ) -> None:
         rows = tx.all(sql.FRAGMENTS_OF, key)
         if not rows or (len(rows) < key[4] and not incomplete):
             return
@@ -260,7 +277,7 @@ class Inbox:
         self.take(
             tx,
             plan,
-            Mo(key[0], key[1], key[2], text, rows[0][3], rows[-1][4], fresh),
+            Mo(key[0], key[1], key[2], text, rows[0][3], rows[-1][4], fresh, age),
             segments=len(rows),
         )
 
@@ -341,7 +358,19 @@ class Inbox:
             Stop(id=self._ids.new(), conversation=message, at=plan.at_us, org=command.org, sender=mo.number)
         )
         tx.run(sql.ADD_STOP, [(mo.number, command.org, plan.at_us)])
+        self._charges.stopped(tx, plan, mo.number, command.org, message)
         return command.org not in known
+
+    def _answering(self, tx: Tx, plan: Plan, command: Answering, message: str, mo: Mo) -> bool:
+        code = self.short_code(mo.address)
+        route = Route(mo.operator, code, mo.address, mo.echo, plan.binds.get(mo.connection, ""))
+        said = self._charges.answer(tx, plan, command, message, mo.number, route)
+        if said is not None:
+            org, name, values = said
+            self.answer(
+                plan, conversation=message, org=org, route=route, number=mo.number, name=name, values=values
+            )
+        return False
 
     def _unknown(self, tx: Tx, plan: Plan, _command: Unknown, _message: str, mo: Mo) -> bool:
         """Whether the number gets the helpful answer now: at most once in a while."""
@@ -359,5 +388,6 @@ _ACTIONS: Final[dict[type, Callable[..., bool]]] = {
     Paying: Inbox._pay,
     AskingStatus: Inbox._status,
     Stopping: Inbox._stop,
+    Answering: Inbox._answering,
     Unknown: Inbox._unknown,
 }

@@ -14,7 +14,7 @@ from foundation.contract import MessageFate, Reason
 from smsd.charging.states import Evidence
 from smsd.settings_operators import Operator
 from smsd.smpp.alphabet import Coding
-from smsd.smpp.pdu import CommandStatus, Npi, QuerySm, QuerySmResp, SubmitSm, Tag, Tlv, Ton
+from smsd.smpp.pdu import CommandStatus, Npi, QuerySm, QuerySmResp, SubmitSm, Tag, Tlv, Ton, find
 from smsd.smpp.receipt import IdForm, Receipt, State, receipt_key, response_key
 from smsd.smpp.segments import Method
 
@@ -23,6 +23,8 @@ Answer = Literal["accepted", "later", "refused", "unclear"]
 _LATER: Final = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
 _REGISTERED: Final = 1
 _PER_KR: Final = 100
+_AGE_OCTETS: Final = 4
+_OLDEST: Final = 130
 
 _FATES: Final[dict[State, MessageFate]] = {
     State.DELIVERED: MessageFate.DELIVERED,
@@ -88,6 +90,18 @@ class OperatorProfile:
             _tlv(each.tag, each.type, each.value, each.octets) for each in settings.price.tlvs
         )
         self.every_receipt = settings.request_receipts == "all"
+        self._adult = (
+            {
+                word.casefold(): years
+                for words, years in (
+                    (settings.age.adult_values, settings.age.adult_age),
+                    (settings.age.minor_values, 0),
+                )
+                for word in words
+            }
+            if settings.age
+            else {}
+        )
 
     # what goes out
 
@@ -147,6 +161,23 @@ class OperatorProfile:
             return b""
         kept = [(tlv.tag, tlv.value) for tlv in tlvs if tlv.tag in self.echoed]
         return msgspec.msgpack.encode(kept) if kept else b""
+
+    def age(self, tlvs: tuple[Tlv, ...]) -> int | None:
+        """Years that the subscriber has at least, as an MO tells it; ``None`` where it does not.
+
+        A flag tells `adult_age` of an adult and 0 of others: that somebody is fifteen it cannot say.
+        """
+        report = self.settings.age
+        value = find(tlvs, report.tag) if report else None
+        if report is None or not value:
+            return None
+        if report.type == "int":
+            word = str(int.from_bytes(value, "big")) if len(value) <= _AGE_OCTETS else ""
+        else:
+            word = value.split(b"\0", 1)[0].decode("latin-1").strip()
+        if report.unit == "adult":
+            return self._adult.get(word.casefold())
+        return int(word) if word.isascii() and word.isdecimal() and int(word[:4]) <= _OLDEST else None
 
     @staticmethod
     def echoes(stored: bytes) -> tuple[Tlv, ...]:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from foundation.clock import SECOND_US
-from foundation.contract import Direction, Message, MessageFate, MessageState, Purpose, Reason, SmsSettled
+from foundation.contract import Direction, Message, MessageFate, MessageState, Purpose, SmsSettled
 from foundation.ids import Ids
 from foundation.store import Row, Tx
+from smsd.charging import pauses
 from smsd.charging.desk import Desk
 from smsd.charging.states import ChargeState, Evidence
 from smsd.links import pair_of
@@ -351,7 +352,7 @@ class Sender:
                 plan.over.append(outgoing)
                 self.end(plan, outgoing, MessageFate.EXPIRED)
             return False
-        if self._desk.start(tx, plan, outgoing.charge):
+        if not pauses.paused(tx, plan, outgoing.org) and self._desk.start(tx, plan, outgoing.charge):
             return True
         charge = self._desk.find(tx, outgoing.charge)
         if charge is None or charge.state is not ChargeState.INTENDED:
@@ -366,8 +367,9 @@ class Sender:
         """A charge's time to start is over: it was not made."""
         charge = self._desk.find(tx, outgoing.charge)
         if charge and charge.state is ChargeState.INTENDED:
-            self._desk.apply(tx, plan, charge, Evidence.TOO_LATE, reason=Reason.EXPIRED)
-            self.end(plan, outgoing, MessageFate.EXPIRED, Reason.EXPIRED)
+            reason = pauses.why_too_late(tx, plan, charge.org)
+            self._desk.apply(tx, plan, charge, Evidence.TOO_LATE, reason=reason)
+            self.end(plan, outgoing, MessageFate.EXPIRED, reason)
 
 
 REPLY_EXPIRY_US = 86_400 * SECOND_US

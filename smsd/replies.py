@@ -13,12 +13,13 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from foundation.contract import Reason
-from smsd.codewords import AskingHelp, Command, Function, Misread, Stopping, Unknown
+from smsd.codewords import Answering, AskingHelp, Command, Function, Misread, Stopping, Unknown
 from smsd.reply_texts import (
     COMMON_VALUES,
     FUNCTION_WORDS,
     GATEWAYS_OWN,
     LANGUAGES,
+    NOT_ALLOWED,
     PREMIUM,
     REPLIES,
     VALUES,
@@ -187,7 +188,10 @@ class _Voice:
 
     def text(self, name: str, reason: str) -> _Text:
         text = self.texts.get(f"{name}.{reason}") if reason else None
-        text = text or self.texts.get(name) or self.texts.get(name.partition(".")[0])
+        text = text or self.texts.get(name)
+        if text is None:
+            name, _, reason = name.partition(".")
+            text = self.texts.get(reason if name == "failed" and reason in NOT_ALLOWED else name)
         if text is None:
             raise UnknownReply(name)
         return text
@@ -231,8 +235,8 @@ class Replies:
         """The text of this name as the organisation (its codeword) says it; org "" where none was named.
 
         A name may carry a reason, after a point (`failed.no_credit`) or as the value `reason`: without a text
-        of its own, the plain one is said. A value the text does not name is ignored, one nobody gave
-        is empty.
+        of its own, the plain one is said; of `failed` with a reason in `NOT_ALLOWED`, the text of that
+        name. A value the text does not name is ignored, one nobody gave is empty.
 
         Raises:
             UnknownReply: no text has this name.
@@ -265,6 +269,8 @@ def own_answer(command: Command) -> tuple[str, str, Mapping[str, str]] | None:
             return org, "stopped" if org else "stopped_all", {}
         case Unknown():
             return "", "unknown_codeword", {}
+        case Answering():
+            return own_answer(command.otherwise)
         case _:
             return None
 
@@ -279,6 +285,8 @@ _USUAL: Final = MappingProxyType(
         "account": "1234.56.78901",
         "min": "1",
         "max": "1000",
+        "minutes": "15",
+        "payments": "",
         "functions": "",
         "codewords": "",
     }

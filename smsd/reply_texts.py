@@ -11,12 +11,29 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["COMMON_VALUES", "FUNCTION_WORDS", "GATEWAYS_OWN", "LANGUAGES", "PREMIUM", "REPLIES", "VALUES"]
+__all__ = [
+    "COMMON_VALUES",
+    "FUNCTION_WORDS",
+    "GATEWAYS_OWN",
+    "LANGUAGES",
+    "NOT_ALLOWED",
+    "PREMIUM",
+    "REPLIES",
+    "VALUES",
+]
 
 LANGUAGES: Final = ("nn", "nb", "en")
 
 PREMIUM: Final = frozenset({"processing"})
 """The texts sent as a premium SMS: one segment always, as some operators bill each part."""
+
+NOT_ALLOWED: Final = frozenset(
+    {
+        *("limit_charge", "limit_day", "limit_month", "limit_organisation"),
+        *("too_young", "age_unknown", "paused", "declined", "not_confirmed"),
+    }
+)
+"""Reasons for which `failed` has a text of its own by the same name: the payer is surely not charged."""
 
 GATEWAYS_OWN: Final = frozenset({"help_general", "stopped_all", "unknown_codeword"})
 """Texts that no organisation says: they answer where none was named."""
@@ -52,6 +69,17 @@ VALUES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "help_general": frozenset({"codewords"}),
         "stopped_all": frozenset(),
         "unknown_codeword": frozenset(),
+        "confirm": frozenset({"amount", "minutes"}),
+        "confirm_which": frozenset({"payments", "amount"}),
+        "limit_charge": frozenset({"amount", "max"}),
+        "limit_day": frozenset({"amount", "max"}),
+        "limit_month": frozenset({"amount", "max"}),
+        "limit_organisation": frozenset({"amount"}),
+        "too_young": frozenset({"amount"}),
+        "age_unknown": frozenset({"amount"}),
+        "paused": frozenset({"amount"}),
+        "declined": frozenset({"amount"}),
+        "not_confirmed": frozenset({"amount"}),
     }
 )
 """What each text may name besides the common values."""
@@ -214,6 +242,82 @@ REPLIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "Send HJELP for hjelp, eller STOPP om du ikke vil ha meldinger.",
             "en": "We do not know the codeword in your message. "
             "Send HELP for help, or STOP if you want no messages.",
+        },
+        "confirm": {
+            "nn": "Svar {codeword} JA innan {minutes} minutt for å betale {amount} kr til {organisation}. "
+            "Svar {codeword} NEI for å la vere.",
+            "nb": "Svar {codeword} JA innen {minutes} minutter for å betale {amount} kr til {organisation}. "
+            "Svar {codeword} NEI for å la være.",
+            "en": "Reply {codeword} YES within {minutes} minutes to pay NOK {amount} to {organisation}. "
+            "Reply {codeword} NO not to pay.",
+        },
+        "confirm_which": {
+            "nn": "Fleire betalingar ventar på svar: {payments}. Skriv kva for ei, til dømes {codeword} "
+            "JA {amount}.",
+            "nb": "Flere betalinger venter på svar: {payments}. Skriv hvilken, for eksempel {codeword} "
+            "JA {amount}.",
+            "en": "Several payments wait for an answer: {payments}. Write which, such as {codeword} YES "
+            "{amount}.",
+        },
+        "limit_charge": {
+            "nn": "Du er ikkje belasta. Inntil {max} kr om gongen kan betalast til {organisation} på SMS.",
+            "nb": "Du er ikke belastet. Inntil {max} kr om gangen kan betales til {organisation} på SMS.",
+            "en": "You are not charged. At most NOK {max} at a time can be paid to {organisation} by SMS.",
+        },
+        "limit_day": {
+            "nn": "Du er ikkje belasta. Betalinga ville gått over grensa på {max} kr per dag på SMS. "
+            "Prøv igjen i morgon.",
+            "nb": "Du er ikke belastet. Betalingen ville gått over grensen på {max} kr per dag på SMS. "
+            "Prøv igjen i morgen.",
+            "en": "You are not charged. The payment would pass the limit of NOK {max} a day by SMS. "
+            "Try again tomorrow.",
+        },
+        "limit_month": {
+            "nn": "Du er ikkje belasta. Betalinga ville gått over grensa på {max} kr per månad på SMS.",
+            "nb": "Du er ikke belastet. Betalingen ville gått over grensen på {max} kr per måned på SMS.",
+            "en": "You are not charged. The payment would pass the limit of NOK {max} a month by SMS.",
+        },
+        "limit_organisation": {
+            "nn": "Du er ikkje belasta. {organisation} kan ikkje ta imot meir på SMS i dag. Prøv igjen "
+            "i morgon.",
+            "nb": "Du er ikke belastet. {organisation} kan ikke ta imot mer på SMS i dag. Prøv igjen i "
+            "morgen.",
+            "en": "You are not charged. {organisation} cannot take more by SMS today. Try again tomorrow.",
+        },
+        "too_young": {
+            "nn": "Du er ikkje belasta. Alderen som er registrert på abonnementet, er for låg til å "
+            "betale på SMS.",
+            "nb": "Du er ikke belastet. Alderen som er registrert på abonnementet, er for lav til å "
+            "betale på SMS.",
+            "en": "You are not charged. The age registered with your subscription is too low to pay by SMS.",
+        },
+        "age_unknown": {
+            "nn": "Du er ikkje belasta. Operatøren din oppgir ikkje kor gamal du er, "
+            "så du kan ikkje betale på SMS.",
+            "nb": "Du er ikke belastet. Operatøren din oppgir ikke hvor gammel du er, "
+            "så du kan ikke betale på SMS.",
+            "en": "You are not charged. Your operator does not tell your age, so you cannot pay by SMS.",
+        },
+        "paused": {
+            "nn": "Du er ikkje belasta. Betaling på SMS til {organisation} er stengd akkurat no. "
+            "Prøv igjen seinare.",
+            "nb": "Du er ikke belastet. Betaling på SMS til {organisation} er stengt akkurat nå. "
+            "Prøv igjen senere.",
+            "en": "You are not charged. Payment by SMS to {organisation} is closed just now. Try again "
+            "later.",
+        },
+        "declined": {
+            "nn": "Betalinga på {amount} kr til {organisation} er avbroten. Du er ikkje belasta.",
+            "nb": "Betalingen på {amount} kr til {organisation} er avbrutt. Du er ikke belastet.",
+            "en": "The payment of NOK {amount} to {organisation} is cancelled. You are not charged.",
+        },
+        "not_confirmed": {
+            "nn": "Vi fekk ikkje svar i tide, så du er ikkje belasta for {amount} kr til {organisation}. "
+            "Vil du betale, må du sende på nytt.",
+            "nb": "Vi fikk ikke svar i tide, så du er ikke belastet for {amount} kr til {organisation}. "
+            "Vil du betale, må du sende på nytt.",
+            "en": "We got no answer in time, so you are not charged NOK {amount} to {organisation}. "
+            "To pay, send your message again.",
         },
     }
 )

@@ -22,6 +22,8 @@ from foundation.settings_tables import (
 )
 from smsd import settings_checks as checks
 from smsd.codewords import Codeword
+from smsd.settings_limit_checks import check_charge_limits
+from smsd.settings_limits import ChargeLimits
 from smsd.settings_operators import BOUND_TO, Operator
 from smsd.settings_price import FixedTlv, Price
 from smsd.settings_tables import BridgeTable, Limits, Organisation, ShortCode
@@ -30,6 +32,7 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "TABLES",
     "BridgeTable",
+    "ChargeLimits",
     "FixedTlv",
     "Limits",
     "Operator",
@@ -157,6 +160,7 @@ def load(path: Path | str, environment: Mapping[str, str] | None = None) -> Sett
     checks.check_operators(reader, operators, bounds)
     checks.check_short_codes(reader, short_codes, operators)
     checks.check_organisations(reader, organisations, short_codes, operators)
+    check_charge_limits(reader, organisations, operators, bounds)
     warnings = reader.finish()
     return Settings(
         path=Path(path),

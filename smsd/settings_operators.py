@@ -15,6 +15,7 @@ from foundation.contract import Reason
 from foundation.settings import Table
 from foundation.settings_tables import Host, Listen, Port, Tls, address, matching
 from foundation.settings_words import one_of, told
+from smsd.settings_limits import AgeReport
 from smsd.settings_price import SERVICE_TYPE_OCTETS, Price, printable
 from smsd.settings_query import Queries
 from smsd.settings_report import ReportForm
@@ -168,6 +169,8 @@ class Operator(Table):
     """Receipt err, stat, or command_status → one of `OUTCOMES`."""
     report: ReportForm = ReportForm()
     """[operators.report]; how `smsd charges reconcile` reads this operator's billing report."""
+    age: AgeReport | None = None
+    """[operators.age]; not given: this operator reports no age."""
 
     @field_validator("outcomes")
     @classmethod

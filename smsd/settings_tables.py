@@ -11,6 +11,7 @@ from foundation.settings import Table
 from foundation.settings_tables import StoreUrl, WebAddress, matching
 from foundation.settings_words import told
 from smsd.codewords import Codeword, Function
+from smsd.settings_limits import ChargeLimits, OrganisationLimits
 
 _JOINING: Mapping[str, Function | None] = {
     "off": None,
@@ -80,6 +81,8 @@ class Organisation(Table):
     answer; all else comes from the short code, and so do these where it is not given."""
     dialog: bool = True
     """Whether free text to the organisation is kept for a person to answer."""
+    limits: OrganisationLimits = OrganisationLimits()
+    """[limits.charges]: ceilings of its own."""
     billing: dict[str, Any] = Field(default_factory=dict)
     """[billing], the bridge's own."""
 
@@ -152,6 +155,8 @@ class Limits(Table):
     """Seconds at a stop for answers that are still on their way."""
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 50
     """Rows to a page, in lists and on the web site."""
+    charges: ChargeLimits = ChargeLimits()
+    """[limits.charges]: what may be charged, and of whom."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Limits:

@@ -14,7 +14,9 @@ import email_validator
 import msgspec
 
 __all__ = [
+    "NO_WORDS",
     "UNSEEN",
+    "YES_WORDS",
     "Amount",
     "Person",
     "Reading",
@@ -22,6 +24,7 @@ __all__ = [
     "fold",
     "near",
     "read_amount",
+    "read_answer",
     "read_person",
     "safe",
     "unwrap",
@@ -179,6 +182,31 @@ def read_amount(text: str, floor_kr: int, ceiling_kr: int) -> Amount:
     kroner = int(plain[1])
     reading = Reading.WHOLE if floor_kr <= kroner <= ceiling_kr else Reading.OUT_OF_RANGE
     return Amount(reading, plain[1], kroner)
+
+
+# --- a yes or a no ------------------------------------------------------------------------------------------
+
+YES_WORDS: Final = frozenset({"ja", "jau", "yes", "bekreft", "stadfest", "confirm"})
+NO_WORDS: Final = frozenset({"nei", "no", "avbryt", "cancel"})
+_ANSWER: Final = re.compile(
+    rf"({'|'.join(sorted(YES_WORDS | NO_WORDS))})"
+    r"(?:[,.:]? (?:(?:kr|nok)[.:]? ?)?([0-9]{1,6})(?: ?,-)?(?: ?(?:kr|nok|kroner))?)?"
+    r"(?:,? ?(?:tusen takk|takk|thanks|thank you|please))?[.,!]{0,3}"
+)
+_LONGEST_ANSWER: Final = 60
+
+
+def read_answer(text: str) -> tuple[bool, int] | None:
+    """Whether a text is a yes, and of how many kroner (0: it names none); ``None`` where it is no answer
+    at all.
+
+    The whole text must be the answer: who writes more may mean something else.
+    """
+    if len(text) > _LONGEST_ANSWER:
+        return None
+    words = " ".join(fold(text).split()).strip("«»\"“”„'‘’ ").rstrip(_FRIENDLY)
+    form = _ANSWER.fullmatch(words)
+    return (form[1] in YES_WORDS, int(form[2] or 0)) if form else None
 
 
 # --- people -------------------------------------------------------------------------------------------------

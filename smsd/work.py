@@ -126,6 +126,7 @@ class Plan:
         "fates",
         "handoff",
         "held",
+        "hours",
         "last_mo",
         "late",
         "live",
@@ -143,6 +144,7 @@ class Plan:
         "spent",
         "stalled",
         "submits",
+        "switched",
         "taken",
         "tardy",
         "unanswered",
@@ -195,6 +197,10 @@ class Plan:
         self.alarms: list[tuple[str, dict[str, Any]]] = []
         # whether any receipt waits without its message; None until looked up
         self.unmatched: bool | None = None
+        # organisations whose charges are paused, "" for all; None until looked up
+        self.switched: frozenset[str] | None = None
+        # by organisation and hour, øre of new charges, to be written together
+        self.hours: dict[tuple[str, int], int] = {}
         # by connection, whether its MOs may repeat another's
         self.repeats: dict[str, bool] = {}
 

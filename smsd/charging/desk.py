@@ -11,7 +11,9 @@ from foundation.contract import ChargeSettled, Contradiction, Outcome, Reason
 from foundation.ids import Ids
 from foundation.store import Row, Tx
 from smsd.charging.states import FINAL, LAST_WORDS, ChargeState, Evidence, Step, Verdict, step
+from smsd.store import limit_statements as limit_sql
 from smsd.store import statements as sql
+from smsd.store.tables import UNCOUNTED
 from smsd.work import Plan
 
 _OUTCOMES = {
@@ -23,6 +25,11 @@ _OUTCOMES = {
 }
 OPEN, SETTLED = 1, 2
 """What `contradicted` holds once evidence has contradicted a charge; 0 before."""
+
+
+def _counts(state: ChargeState, *, disputed: bool) -> bool:
+    """Whether a charge is or may be billed and so counts towards ceilings, as `ix_charges_counted` says."""
+    return disputed or state not in UNCOUNTED
 
 
 class ChargeRow(msgspec.Struct, frozen=True, gc=False):
@@ -110,6 +117,10 @@ class Desk:
             if charge.state in FINAL:
                 self._tell(plan, charge, charge.state, words, Reason.NONE, Contradiction.OPEN)
             plan.alarms.append(self.contradiction(charge, evidence))
+        open_after = result.verdict is Verdict.CONTRADICTS or (disputed and not settles)
+        counts = _counts(result.state, disputed=open_after)
+        if counts != _counts(charge.state, disputed=disputed):
+            tx.run(limit_sql.COUNT_AGAIN, [(1 if counts else -1, charge.id)])
         return result
 
     @staticmethod

@@ -5,10 +5,9 @@ or never. Two columns decide everything: the state it is in and the evidence tha
 committed before a byte leaves, so a charge found `sending` at start may have been sent: it is in doubt,
 and from doubt nothing is ever sent again. Only an answer that says "later" or the certainty that no
 octet was written lead back to `intended`. Receipts, and answers to query_sm, never move a charge out
-of a final state: they are kept and raise an alarm. The operator's report and a named human may correct one, and settle what
-evidence contradicted; until then nothing starts that would charge the same thing again.
-
-This module knows no store, no clock and no SMPP.
+of a final state: they are kept and raise an alarm. The operator's report and a named human may correct
+one, and settle what evidence contradicted; until then nothing starts that would charge the same thing
+again.
 """
 
 from __future__ import annotations
@@ -54,6 +53,9 @@ class Evidence(StrEnum):
     HUMAN_CHARGED = "human_charged"
     HUMAN_NOT_CHARGED = "human_not_charged"
     TOO_LATE = "too_late"  # its time to start was over
+    NOT_ALLOWED = "not_allowed"  # a limit, a stop switch or the payer's own no, before it started
+    ASKED = "asked"  # the payer is asked whether to go on
+    CONFIRMED = "confirmed"  # the payer said yes
     REFUND_OWED = "refund_owed"
     REFUND_MADE = "refund_made"
 
@@ -87,6 +89,7 @@ _SAYS_NOT = (E.RECEIPT_NOT_CHARGED, E.QUERY_NOT_CHARGED, E.REPORT_NOT_CHARGED, E
 MOVES: Final[dict[tuple[ChargeState, Evidence], ChargeState]] = {
     (S.INTENDED, E.START): S.SENDING,
     (S.INTENDED, E.TOO_LATE): S.NOT_CHARGED,
+    (S.INTENDED, E.NOT_ALLOWED): S.NOT_CHARGED,
     (S.INTENDED, E.HUMAN_NOT_CHARGED): S.NOT_CHARGED,
     (S.INTENDED, E.ANSWER_ACCEPTED): S.ACCEPTED,  # told "later" by a stray nack, yet the SMSC has it
     (S.SENDING, E.ANSWER_ACCEPTED): S.ACCEPTED,

@@ -103,6 +103,89 @@ Index(
     sqlite_where=text(_UNDECIDED),
     postgresql_where=text(_UNDECIDED),
 )
+UNCOUNTED = ("refused", "not_charged", "refunded")
+"""States in which a charge costs nobody anything, unless evidence against that is open; others count."""
+_COUNTED = f"state NOT IN ({', '.join(map(repr, UNCOUNTED))}) OR contradicted = 1"
+# What a number is or may be billed since a moment; what was refused, however often, is not looked at.
+Index(
+    "ix_charges_counted",
+    charges.c.number,
+    charges.c.created_us,
+    sqlite_where=text(_COUNTED),
+    postgresql_where=text(_COUNTED),
+)
+
+# What an organisation's charges of one hour (`created_us` in whole hours since 1970, UTC) are or may be
+# billed. Written where a charge is added (`smsd.charge_desk`) and where one begins or ceases to count
+# (`charging.desk`).
+charge_hours = Table(
+    "charge_hours",
+    metadata,
+    Column("org", Text, primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("amount_ore", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The stop switch: one row each time that it was set, for an organisation or ("") for all. `resumed_us` is
+# 0 while it is set. Rows are never deleted.
+charge_pauses = Table(
+    "charge_pauses",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("org", Text, nullable=False),
+    Column("paused_us", BigInteger, nullable=False),
+    Column("paused_by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("resumed_us", BigInteger, nullable=False),
+    Column("resumed_by", Text, nullable=False),
+    Column("resumed_why", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(
+    "ix_charge_pauses_set",
+    charge_pauses.c.org,
+    unique=True,
+    sqlite_where=text("resumed_us = 0"),
+    postgresql_where=text("resumed_us = 0"),
+)
+
+# Charges whose payer was asked for a yes: `answer` is empty while it is waited for, then yes, no or none;
+# `mo` is the text that gave it.
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("charge", Text, primary_key=True),
+    Column("number", Text, nullable=False),
+    Column("short_code", Text, nullable=False),
+    Column("org", Text, nullable=False),
+    Column("amount_ore", BigInteger, nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("answered_us", BigInteger, nullable=False),
+    Column("mo", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_confirmations_number", confirmations.c.number, confirmations.c.charge)
+Index(
+    "ix_confirmations_open",
+    confirmations.c.until_us,
+    sqlite_where=text("answer = ''"),
+    postgresql_where=text("answer = ''"),
+)
+
+# Years, as the operator told them with the text that began a conversation; kept until its charge may no
+# more begin.
+reported_ages = Table(
+    "reported_ages",
+    metadata,
+    Column("conversation", Text, primary_key=True),
+    Column("age", Integer, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_reported_ages_at", reported_ages.c.at_us)
 
 # `contradicted`: 0, 1 where evidence speaks against the state, 2 once the report or a human settled that.
 Index(

@@ -22,7 +22,7 @@ from foundation.contract import (
     SmsSettled,
 )
 from smsd.charging.states import ChargeState
-from smsd.settings import Price
+from smsd.settings import ChargeLimits, Price
 from smsd.smpp.link import AnswerKind
 from smsd.smpp.pdu import EnquireLink, SubmitSm, Tlv
 from smsd.work import Delivered
@@ -302,7 +302,11 @@ def test_a_charge_that_expired_while_the_daemon_was_away_is_never_sent(play: Pla
         ({"ore": 100_000_000}, "cannot be sent"),
     ],
 )
-def test_a_price_that_cannot_travel_is_not_charged(play: Play, wish: dict[str, int], why: str) -> None:
+def test_a_price_that_cannot_travel_is_not_charged(
+    plays: Callable[..., Play], wish: dict[str, int], why: str
+) -> None:
+    unbounded = ChargeLimits(per_charge_kr=0, per_number_day_kr=0, per_number_month_kr=0)
+    play = plays(limits={"charges": unbounded})
     charge = play.charge(**wish)  # type: ignore[arg-type]
     play.parcel(charge)
     assert play.submitted == []

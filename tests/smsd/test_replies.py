@@ -67,6 +67,8 @@ USUAL = {
     "account": "1234.56.78901",
     "min": "1",
     "max": "1000",
+    "minutes": "15",
+    "payments": "ORG1 500 kr, ORG1 600 kr",
 }
 LARGE = replace(ORG1, name="Ø" * 30, site="https://" + "s" * 32)
 

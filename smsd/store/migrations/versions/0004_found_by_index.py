@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005_found_by_index"
+revision = "0004_found_by_index"
 down_revision = "0003_disputed"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_evidence"
+revision = "0004_evidence"
 down_revision = "0003_disputed"
 
 

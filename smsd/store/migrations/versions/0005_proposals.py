@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_proposals"
-down_revision = "0005_found_by_index"
+revision = "0005_proposals"
+down_revision = "0004_found_by_index"
 
 _KEPT = (("charge_proposals", "DELETE"), ("message_events", "UPDATE"), ("message_events", "DELETE"))
 

@@ -54,6 +54,7 @@ class Asked(msgspec.Struct, frozen=True):
     org: str
     amount_ore: int
     until_us: int
+    conversation: str
 
 
 class ChargeDesk:
@@ -139,21 +140,22 @@ class ChargeDesk:
 
     # what payers answer
 
-    def means(self, tx: Tx, command: Answering, number: str, short_code: str) -> str | None:
-        """The organisation whose payment this answers; ``None`` where none waits or has just begun."""
+    def means(self, tx: Tx, command: Answering, number: str, short_code: str) -> tuple[str, str] | None:
+        """The organisation and the conversation that this answers; ``None`` where no payment waits or has
+        just begun. Where it could be several, the newest.
+        """
         waiting = self._waiting(tx, number, short_code)
-        if not command.org and waiting:
-            return waiting[-1].org
-        if any(each.org == command.org for each in waiting):
-            return command.org
+        for each in reversed(waiting):
+            if command.org in ("", each.org):
+                return each.org, each.conversation
         if command.yes and not waiting:
             begun = tx.one(limit_sql.SAID_YES, (number, short_code))
             if begun is not None and command.org in ("", begun[0]):
-                return str(begun[0])
+                return begun[0], begun[1]
         return None
 
     def answer(
-        self, tx: Tx, plan: Plan, command: Answering, message: str, number: str, route: Route
+        self, tx: Tx, plan: Plan, command: Answering, org: str, message: str, number: str, route: Route
     ) -> tuple[str, str, dict[str, str]] | None:
         """Take a yes or a no: the organisation, name and values of what to say; ``None``: the charge
         itself does.
@@ -175,7 +177,7 @@ class ChargeDesk:
             return None
         others = meant or self._waiting(tx, number, route.short_code)
         if not others:
-            return (self.means(tx, command, number, route.short_code) or command.org, "processing", {})
+            return org, "processing", {}
         if len(others) == 1:
             return others[0].org, "confirm", self.question(plan, others[0])
         payments = ", ".join(f"{each.org} {_kroner(each.amount_ore)} kr" for each in others)
@@ -248,7 +250,7 @@ class ChargeDesk:
             # it came so late that nobody could answer in time
             self._desk.apply(tx, plan, row, Evidence.TOO_LATE, reason=Reason.EXPIRED)
             return
-        asked = Asked(row.id, row.org, row.amount_ore, until_us)
+        asked = Asked(row.id, row.org, row.amount_ore, until_us, row.conversation)
         tx.run(
             limit_sql.ADD_CONFIRMATION,
             [

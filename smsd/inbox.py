@@ -137,18 +137,20 @@ class Inbox:
         message = self._ids.new()
         route = Route(mo.operator, code, mo.address, mo.echo, plan.binds.get(mo.connection, ""))
         command = self._codebooks[code].read(mo.text) if code else Unknown()
-        meant = None
+        conversation, org = message, ""
         if isinstance(command, Answering):
             meant = self._charges.means(tx, command, mo.number, code)
             if meant is None:
                 command = command.otherwise
-        org: str = getattr(command, "org", "") if meant is None else meant
+            else:
+                org, conversation = meant
+        org = org or getattr(command, "org", "")
         plan.count("mo", mo.operator, type(command).__name__)
         plan.last_mo[mo.connection] = (mo.connection, mo.operator, plan.at_us)
         plan.rows.append(
             (
                 message,
-                message,
+                conversation,
                 Direction.IN,
                 mo.operator,
                 code,
@@ -174,7 +176,7 @@ class Inbox:
         plan.handoff.append(
             Message(
                 id=message,
-                conversation=message,
+                conversation=conversation,
                 at=plan.at_us,
                 direction=Direction.IN,
                 number=mo.number,
@@ -192,6 +194,20 @@ class Inbox:
             return
         if mo.age is not None and isinstance(command, Paying | Joining):
             tx.run(limit_sql.ADD_AGE, [(message, mo.age, plan.at_us)])
+        if isinstance(command, Answering):
+            said = self._charges.answer(tx, plan, command, org, message, mo.number, route)
+            if said is not None:
+                of, name, told = said
+                self.answer(
+                    plan,
+                    conversation=conversation,
+                    org=of,
+                    route=route,
+                    number=mo.number,
+                    name=name,
+                    values=told,
+                )
+            return
         act = _ACTIONS.get(type(command))
         if act is not None and not act(self, tx, plan, command, message, mo):
             return
@@ -361,17 +377,6 @@ class Inbox:
         self._charges.stopped(tx, plan, mo.number, command.org, message)
         return command.org not in known
 
-    def _answering(self, tx: Tx, plan: Plan, command: Answering, message: str, mo: Mo) -> bool:
-        code = self.short_code(mo.address)
-        route = Route(mo.operator, code, mo.address, mo.echo, plan.binds.get(mo.connection, ""))
-        said = self._charges.answer(tx, plan, command, message, mo.number, route)
-        if said is not None:
-            org, name, values = said
-            self.answer(
-                plan, conversation=message, org=org, route=route, number=mo.number, name=name, values=values
-            )
-        return False
-
     def _unknown(self, tx: Tx, plan: Plan, _command: Unknown, _message: str, mo: Mo) -> bool:
         """Whether the number gets the helpful answer now: at most once in a while."""
         code = self.short_code(mo.address)
@@ -388,6 +393,5 @@ _ACTIONS: Final[dict[type, Callable[..., bool]]] = {
     Paying: Inbox._pay,
     AskingStatus: Inbox._status,
     Stopping: Inbox._stop,
-    Answering: Inbox._answering,
     Unknown: Inbox._unknown,
 }

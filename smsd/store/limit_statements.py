@@ -148,7 +148,9 @@ ADD_CONFIRMATION = Statement(
     insert(confirmations).values({column.name: bindparam(column.name) for column in confirmations.columns}),
     *(column.name for column in confirmations.columns),
 )
-_ASKED = select(_q.charge, _q.org, _q.amount_ore, _q.until_us)
+_ASKED = select(_q.charge, _q.org, _q.amount_ore, _q.until_us, _c.conversation).select_from(
+    confirmations.join(charges, _c.id == _q.charge)
+)
 _OPEN = _q.answer == _word("")
 WAITING_FOR_YES = Statement(
     _ASKED.where(
@@ -166,7 +168,7 @@ UNANSWERED = Statement(
 )
 # The last one that this number said yes to, while its charge is not over
 SAID_YES = Statement(
-    select(_q.org)
+    select(_q.org, _c.conversation)
     .select_from(confirmations.join(charges, _c.id == _q.charge))
     .where(
         and_(

@@ -9,11 +9,11 @@ from foundation.ownership import ownership_table
 
 metadata = MetaData()
 
-# Every SMS, in and out. An MO's id is also its conversation's. `address` is the number the phone texted
-# or sees, where that is longer than the short code (a dialogue id behind it). `echo` holds the MO's TLVs
-# that a reply must repeat. `source` is the id of the hand-off message that asked for an MT. `bind` is the
-# pair of links an MO came on, and that its answers go by where the operator asks for that. `lane` is how
-# urgent an MT is, 0 first.
+# Every SMS, in and out. An MO's id is also its conversation's, but for a payer's yes or no. `address` is the
+# number the phone texted or sees, where that is longer than the short code (a dialogue id behind it). `echo`
+# holds the MO's TLVs that a reply must repeat. `source` is the id of the hand-off message that asked for an
+# MT. `bind` is the pair of links an MO came on, and that its answers go by where the operator asks for that.
+# `lane` is how urgent an MT is, 0 first.
 messages = Table(
     "messages",
     metadata,

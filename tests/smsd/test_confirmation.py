@@ -331,6 +331,8 @@ def test_where_the_bridge_says_processing_of_what_still_waits_the_question_is_as
 def test_the_yes_is_evidence(asks: Play) -> None:
     wish = ask(asks)
     asks.text("ORG1 JA")
+    assert {row[0] for row in asks.rows("SELECT conversation FROM messages")} == {wish.conversation}
+    assert {each.conversation for each in asks.handed} == {wish.conversation}
     (answer, mo_id) = asks.rows("SELECT answer, mo FROM confirmations WHERE charge = ?", wish.id)[0]
     assert answer == "yes"
     assert asks.value("SELECT text FROM messages WHERE id = ?", mo_id) == "ORG1 JA"

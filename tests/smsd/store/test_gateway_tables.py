@@ -6,10 +6,13 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
+import smsd.store.migrations
 from foundation.store import Statement, open_sqlite
 from smsd.charging import worklist
 from smsd.store import SCHEMA
@@ -97,4 +100,41 @@ def test_a_page_of_the_worklist_reads_unfinished_charges_alone(db: sqlite3.Conne
     db.set_trace_callback(None)
     plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {asked[-1]}")]
     assert plan == ["SEARCH charges USING INDEX ix_charges_open (state=?)"]
+def migrated(file: Path, revision: str) -> sqlite3.Connection:
+    """A store that an older version left."""
+    config = Config()
+    config.set_main_option("script_location", smsd.store.migrations.__path__[0])
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+    return sqlite3.connect(file, isolation_level=None)
+
+
+def test_charges_that_were_there_before_limits_count_towards_them(tmp_path: Path) -> None:
+    file = tmp_path / "smsd.db"
+    before = migrated(file, "0003_disputed")
+    for number, state in enumerate(
+        ("charged", "in_doubt", "refused", "not_charged", "refunded", "not_charged")
+    ):
+        before.execute(CHARGE, (str(number), f"m{number}", state))
+    before.execute("UPDATE charges SET created_us = 7200000001, contradicted = 1 WHERE id = '5'")
+    before.close()
+    db = open_sqlite(f"sqlite:///{file}", SCHEMA)
+    assert db.execute("SELECT org, hour, amount_ore FROM charge_hours ORDER BY hour").fetchall() == [
+        ("ORG1", 0, 10_000),
+        ("ORG1", 2, 5_000),
+    ]
+    db.close()
+
+
+def test_a_pause_cannot_be_deleted_and_is_set_once_at_a_time(db: sqlite3.Connection) -> None:
+    row = "INSERT INTO charge_pauses VALUES (?, 'ORG1', 1, 'kari', 'why', ?, '', '')"
+    db.execute(row, ("1", 0))
+    with pytest.raises(sqlite3.IntegrityError):
+        db.execute(row, ("2", 0))
+    db.execute(row, ("3", 5))
+    with pytest.raises(sqlite3.IntegrityError, match="kept as they are"):
+        db.execute("DELETE FROM charge_pauses")
     db.close()

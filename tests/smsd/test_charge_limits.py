@@ -59,7 +59,7 @@ def pay(play: Play, wish: Charge) -> None:
 
 
 def test_a_charge_above_the_ceiling_is_refused_and_its_neighbours_are_not(plays: Callable[..., Play]) -> None:
-    play = plays(limits=bounds(per_charge_kr=100))
+    play = plays(**bounds(per_charge_kr=100))
     over, under = play.charge(kr=101), play.charge(kr=100)
     play.parcel(over, under)
     assert why(play, over) is Reason.LIMIT_CHARGE
@@ -70,14 +70,14 @@ def test_a_charge_above_the_ceiling_is_refused_and_its_neighbours_are_not(plays:
 
 
 def test_the_sum_of_one_batch_counts_as_it_grows(plays: Callable[..., Play]) -> None:
-    play = plays(limits=bounds(per_number_day_kr=100))
+    play = plays(**bounds(per_number_day_kr=100))
     wishes = [play.charge(kr=kr) for kr in (40, 50, 20, 10)]
     play.parcel(*wishes)
     assert [why(play, wish) for wish in wishes] == [None, None, Reason.LIMIT_DAY, None]
 
 
 def test_several_parcels_of_one_transaction_count_together(plays: Callable[..., Play]) -> None:
-    play = plays(limits=bounds(per_number_day_kr=100, per_organisation_day_kr=150))
+    play = plays(**bounds(per_number_day_kr=100, per_organisation_day_kr=150))
     first, second, other = play.charge(kr=80), play.charge(kr=30), play.charge(kr=80, number=KARI)
     play.turn(*[play.parcel_came(wish) for wish in (first, second, other)])
     assert [why(play, wish) for wish in (first, second, other)] == [
@@ -88,7 +88,7 @@ def test_several_parcels_of_one_transaction_count_together(plays: Callable[..., 
 
 
 def test_numbers_and_days_do_not_count_for_each_other(plays: Callable[..., Play]) -> None:
-    play = plays(limits=bounds(per_number_day_kr=50))
+    play = plays(**bounds(per_number_day_kr=50))
     pay(play, play.charge())
     other = play.charge(number=KARI)
     play.parcel(other)
@@ -109,7 +109,7 @@ def test_numbers_and_days_do_not_count_for_each_other(plays: Callable[..., Play]
 
 
 def test_a_month_bounds_its_days(plays: Callable[..., Play]) -> None:
-    play = plays(limits=bounds(per_number_day_kr=100, per_number_month_kr=120))
+    play = plays(**bounds(per_number_day_kr=100, per_number_month_kr=120))
     pay(play, play.charge(kr=100))
     play.clock.advance(86_400)
     over, fits = play.charge(kr=21), play.charge(kr=20)
@@ -125,7 +125,7 @@ def test_a_month_bounds_its_days(plays: Callable[..., Play]) -> None:
 
 @pytest.mark.parametrize("state", ["intended", "sending", "accepted", "in_doubt", "charged", "refund_due"])
 def test_what_is_or_may_be_billed_counts(plays: Callable[..., Play], state: str) -> None:
-    play = plays(limits=bounds(per_number_day_kr=50))
+    play = plays(**bounds(per_number_day_kr=50))
     wish = play.charge(kr=50)
     play.link.can_submit = False
     play.parcel(wish)
@@ -137,7 +137,7 @@ def test_what_is_or_may_be_billed_counts(plays: Callable[..., Play], state: str)
 
 @pytest.mark.parametrize("state", ["refused", "not_charged", "refunded"])
 def test_what_costs_nobody_anything_does_not_count(plays: Callable[..., Play], state: str) -> None:
-    play = plays(limits=bounds(per_number_day_kr=50))
+    play = plays(**bounds(per_number_day_kr=50))
     wish = play.charge(kr=50)
     play.link.can_submit = False
     play.parcel(wish)
@@ -149,7 +149,7 @@ def test_what_costs_nobody_anything_does_not_count(plays: Callable[..., Play], s
 
 
 def test_a_charge_that_the_operator_refused_leaves_room_for_another(plays: Callable[..., Play]) -> None:
-    play = plays(limits=bounds(per_number_day_kr=50))
+    play = plays(**bounds(per_number_day_kr=50))
     wish = play.start_charge()
     play.answer(status=0x45)
     assert play.state(wish) is ChargeState.REFUSED
@@ -162,7 +162,7 @@ def test_a_charge_that_the_operator_refused_leaves_room_for_another(plays: Calla
 
 
 def test_what_a_report_says_was_billed_after_all_counts_again(plays: Callable[..., Play]) -> None:
-    play = plays(limits=bounds(per_organisation_day_kr=50))
+    play = plays(**bounds(per_organisation_day_kr=50))
     wish = play.start_charge()
     play.answer(status=0x45)
     play.parcel(play.resolve(wish.id))
@@ -173,7 +173,7 @@ def test_what_a_report_says_was_billed_after_all_counts_again(plays: Callable[..
 
 
 def test_what_a_later_receipt_contradicts_may_have_been_billed_and_counts(plays: Callable[..., Play]) -> None:
-    play = plays(limits=bounds(per_number_day_kr=50, per_organisation_day_kr=50))
+    play = plays(**bounds(per_number_day_kr=50, per_organisation_day_kr=50))
     wish = play.start_charge()
     play.answer(message_id="1")
     play.receipt("1", "UNDELIV")
@@ -194,7 +194,7 @@ def test_what_a_later_receipt_contradicts_may_have_been_billed_and_counts(plays:
 
 
 def test_ceilings_outlive_a_restart(plays: Callable[..., Play]) -> None:
-    play = plays(limits=bounds(per_number_day_kr=80, per_organisation_day_kr=100))
+    play = plays(**bounds(per_number_day_kr=80, per_organisation_day_kr=100))
     play.start_charge()
     play.crash()
     mine, others = play.charge(kr=31), play.charge(kr=51, number=KARI)
@@ -203,7 +203,7 @@ def test_ceilings_outlive_a_restart(plays: Callable[..., Play]) -> None:
 
 
 def test_the_same_charge_again_is_not_counted_twice(plays: Callable[..., Play]) -> None:
-    play = plays(limits=bounds(per_number_day_kr=60))
+    play = plays(**bounds(per_number_day_kr=60))
     wish = play.start_charge()
     play.parcel(wish)
     other = play.charge(kr=10)
@@ -215,7 +215,7 @@ def test_a_number_s_sum_is_over_all_organisations_and_an_organisation_s_own_boun
     plays: Callable[..., Play],
 ) -> None:
     strict = organisation("ORG2", limits=own(per_number_day_kr=30))
-    play = plays(organisations=(organisation("ORG1"), strict), limits=bounds(per_number_day_kr=100))
+    play = plays(organisations=(organisation("ORG1"), strict), **bounds(per_number_day_kr=100))
     pay(play, play.charge(kr=60))
     own_over, own_fits = play.charge(kr=31, org="ORG2"), play.charge(kr=30, org="ORG2")
     all_over = play.charge(kr=11)
@@ -234,7 +234,7 @@ def test_an_organisation_s_ceilings_bind_it_alone(plays: Callable[..., Play]) ->
     strict = organisation(
         "ORG2", limits=own(per_charge_kr=20, per_number_month_kr=30, per_organisation_day_kr=40)
     )
-    play = plays(organisations=(organisation("ORG1"), strict), limits=bounds())
+    play = plays(organisations=(organisation("ORG1"), strict), **bounds())
     free = play.charge(kr=500)
     over, first, second = (play.charge(kr=kr, org="ORG2") for kr in (21, 20, 11))
     third, fourth = (play.charge(kr=kr, org="ORG2", number=KARI) for kr in (20, 1))
@@ -250,7 +250,7 @@ def test_an_organisation_s_ceilings_bind_it_alone(plays: Callable[..., Play]) ->
 
 
 def test_an_organisation_s_day_begins_at_midnight_in_oslo(plays: Callable[..., Play]) -> None:
-    play = plays(limits=bounds(per_organisation_day_kr=50))
+    play = plays(**bounds(per_organisation_day_kr=50))
     play.clock.us = to_us(datetime(2026, 10, 25, 23, 59, 59, tzinfo=OSLO))
     pay(play, play.charge())
     late = play.charge(number=KARI)
@@ -293,7 +293,7 @@ def test_sums_are_found_by_an_index(play: Play) -> None:
 def test_a_refused_payer_is_told_why_and_that_nothing_was_charged(
     plays: Callable[..., Play], language: str, reason: str, text: str
 ) -> None:
-    play = plays(organisations=[organisation(language=language)], limits=bounds(per_charge_kr=40))
+    play = plays(organisations=[organisation(language=language)], **bounds(per_charge_kr=40))
     wish = play.charge()
     play.parcel(wish)
     play.parcel(play.reply(wish.conversation, "failed", amount="50", reason=reason))
@@ -307,7 +307,7 @@ def test_an_organisation_may_word_the_reason_by_either_name(plays: Callable[...,
         organisation("ORG1", replies={"failed.limit_day": "Ikkje meir i dag"}),
         organisation("ORG2", replies={"limit_day": "Nok for i dag: {max}"}),
     )
-    play = plays(organisations=worded, limits=bounds(per_number_day_kr=10))
+    play = plays(organisations=worded, **bounds(per_number_day_kr=10))
     for org in ("ORG1", "ORG2"):
         wish = play.charge(org=org)
         play.parcel(wish, play.reply(wish.conversation, "failed", reason="limit_day", org=org))
@@ -355,7 +355,7 @@ def asked_by(play: Play, *tlvs: Tlv) -> Charge:
 def test_the_age_that_came_with_the_text_decides(
     plays: Callable[..., Play], report: dict[str, Any], value: bytes, reason: Reason | None
 ) -> None:
-    play = plays(operators=[reporting(**report)], limits=bounds(minimum_age=15, age_unknown="refuse"))
+    play = plays(operators=[reporting(**report)], **bounds(minimum_age=15, age_unknown="refuse"))
     wish = asked_by(play, Tlv(AGE_TAG, value))
     assert why(play, wish) is reason
     assert bool(play.submitted) == (reason is None)
@@ -365,18 +365,18 @@ def test_the_age_that_came_with_the_text_decides(
 def test_where_no_age_came_the_setting_decides(
     plays: Callable[..., Play], unknown: str, reason: Reason | None
 ) -> None:
-    play = plays(operators=[reporting()], limits=bounds(minimum_age=15, age_unknown=unknown))
+    play = plays(operators=[reporting()], **bounds(minimum_age=15, age_unknown=unknown))
     assert why(play, asked_by(play)) is reason
 
 
 def test_an_organisation_may_ask_for_more_years(plays: Callable[..., Play]) -> None:
     adults = organisation("ORG1", limits=own(minimum_age=18))
-    play = plays(operators=[reporting()], organisations=[adults], limits=bounds(minimum_age=15))
+    play = plays(operators=[reporting()], organisations=[adults], **bounds(minimum_age=15))
     assert why(play, asked_by(play, Tlv(AGE_TAG, b"\x11"))) is Reason.TOO_YOUNG
 
 
 def test_an_age_outlives_a_restart_and_is_kept_of_payers_alone(plays: Callable[..., Play]) -> None:
-    play = plays(operators=[reporting()], limits=bounds(minimum_age=15))
+    play = plays(operators=[reporting()], **bounds(minimum_age=15))
     play.text("HJELP", tlvs=(Tlv(AGE_TAG, b"\x0e"),))
     assert play.rows("SELECT age FROM reported_ages") == []
     play.text("ORG1 BETAL 50", tlvs=(Tlv(AGE_TAG, b"\x0e"),))
@@ -388,7 +388,7 @@ def test_an_age_outlives_a_restart_and_is_kept_of_payers_alone(plays: Callable[.
 
 
 def test_a_long_text_carries_the_age_of_its_last_part(plays: Callable[..., Play]) -> None:
-    play = plays(operators=[reporting()], limits=bounds(minimum_age=15))
+    play = plays(operators=[reporting()], **bounds(minimum_age=15))
     for number, text in ((1, "ORG1 Ola Nordmann "), (2, "ola@example.org")):
         part = b"\x05\x00\x03\x07\x02" + bytes([number]) + text.encode("latin-1")
         play.turn(play.delivered(mo("", short_message=part, esm_class=0x40, tlvs=(Tlv(AGE_TAG, b"\x0e"),))))
@@ -408,7 +408,7 @@ def undecided(play: Play) -> Counter[tuple[Any, ...]]:
 
 
 def test_a_hundred_charges_of_a_tariff_in_one_parcel_go_one_by_one(plays: Callable[..., Play]) -> None:
-    play = plays(limits=bounds(), organisations=TWO, window=200)
+    play = plays(**bounds(), organisations=TWO, window=200)
     wishes = [play.charge(org=("ORG1", "ORG2")[number % 2], expires_s=80_000) for number in range(100)]
     play.parcel(*wishes)
     for number, wish in enumerate(wishes):
@@ -485,7 +485,7 @@ def test_no_sequence_of_charges_bills_more_than_the_ceilings(
         play = Play(
             Path(folder),
             organisations=TWO,
-            limits=bounds(
+            **bounds(
                 per_number_day_kr=DAY_KR, per_number_month_kr=MONTH_KR, per_organisation_day_kr=ORG_DAY_KR
             ),
         )
@@ -587,7 +587,7 @@ EVIDENCE = [
 def test_the_sums_of_an_organisation_s_hours_are_those_of_its_charges(seed: int) -> None:
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
-        play = Play(Path(folder), limits=bounds(per_charge_kr=8), organisations=TWO)
+        play = Play(Path(folder), **bounds(per_charge_kr=8), organisations=TWO)
         play.link.can_submit = False
         for place in range(30):
             number = f"+479999{place:04d}"

@@ -29,7 +29,7 @@ def asking(**charges: Any) -> dict[str, Any]:
 @pytest.fixture(name="asks")
 def _asks(plays: Callable[..., Play]) -> Play:
     """Two organisations that ask above 100 kr."""
-    return plays(organisations=(organisation("ORG1"), organisation("ORG2")), limits=asking())
+    return plays(organisations=(organisation("ORG1"), organisation("ORG2")), **asking())
 
 
 def ask(play: Play, kr: int = 500, number: str = OLA, **wishes: Any) -> Charge:
@@ -71,7 +71,7 @@ def test_up_to_the_amount_nothing_is_asked(asks: Play) -> None:
 
 
 def test_what_waits_for_a_yes_counts_towards_ceilings(plays: Callable[..., Play]) -> None:
-    play = plays(limits=asking(per_number_day_kr=600))
+    play = plays(**asking(per_number_day_kr=600))
     ask(play)
     second = play.charge(kr=101)
     play.parcel(second)
@@ -105,7 +105,7 @@ def test_a_yes_starts_the_charge(asks: Play, yes: str) -> None:
 
 
 def test_the_premium_goes_back_the_way_of_the_first_text(plays: Callable[..., Play]) -> None:
-    play = plays(limits=asking(), operators=[operator(echo_tlvs=(0x1501,))])
+    play = plays(**asking(), operators=[operator(echo_tlvs=(0x1501,))])
     play.text("ORG1 BETAL 500", to="203077", tlvs=(Tlv(0x1501, b"first"),))
     (conversation,) = play.rows("SELECT id FROM messages")[0]
     ask(play, conversation=conversation)
@@ -286,7 +286,7 @@ def test_a_no_to_two_ends_both(asks: Play) -> None:
 
 
 def test_a_yes_from_another_phone_or_to_another_code_starts_nothing(plays: Callable[..., Play]) -> None:
-    play = plays(limits=asking(), short_codes={"2030": ("telco",), "1999": ("telco",)})
+    play = plays(**asking(), short_codes={"2030": ("telco",), "1999": ("telco",)})
     wish = ask(play)
     play.text("JA", number=KARI)
     play.text("JA", to="1999")
@@ -313,7 +313,7 @@ def test_what_is_no_plain_yes_starts_nothing(asks: Play, text: str) -> None:
 
 def test_a_word_of_an_organisation_s_own_stays_what_it_is(plays: Callable[..., Play]) -> None:
     worded = organisation("ORG1", subcodewords={"BETAL": Function.PAY, "NEI": Function.STATUS})
-    play = plays(limits=asking(), organisations=[worded])
+    play = plays(**asking(), organisations=[worded])
     wish = ask(play)
     play.text("ORG1 NEI")
     assert play.state(wish) is ChargeState.INTENDED

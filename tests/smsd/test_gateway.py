@@ -306,7 +306,7 @@ def test_a_price_that_cannot_travel_is_not_charged(
     plays: Callable[..., Play], wish: dict[str, int], why: str
 ) -> None:
     unbounded = ChargeLimits(per_charge_kr=0, per_number_day_kr=0, per_number_month_kr=0)
-    play = plays(limits={"charges": unbounded})
+    play = plays(charges=unbounded)
     charge = play.charge(**wish)  # type: ignore[arg-type]
     play.parcel(charge)
     assert play.submitted == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from playbook import OLA, HandClock, Play
 from foundation.clock import DAY_US
 from foundation.store import Store, open_sqlite, run_at_once
 from smsd.housekeeping import Housekeeping, Keeping
+from smsd.settings import ChargeLimits
 from smsd.store import SCHEMA
 
 KEEPING = Keeping(text_days=30, receipt_wait_h=48, guidance_s=86_400, pause_s=0, rows=2)
@@ -76,3 +78,24 @@ async def test_all_old_ids_are_forgotten_page_by_page_and_young_ones_stay(play: 
     play.answer(message_id="young")
     await tidy(folder, play.clock)
     assert play.rows("SELECT key FROM submissions") == [("young",)]
+
+
+async def test_a_reported_age_is_forgotten_once_its_charge_can_no_more_begin(
+    play: Play, folder: Path
+) -> None:
+    play.rows("INSERT INTO reported_ages VALUES ('c', 17, ?)", play.clock.us)
+    play.clock.advance(DAY_US / 1_000_000)
+    await tidy(folder, play.clock)
+    assert play.value("SELECT age FROM reported_ages") == 17
+    play.clock.advance(DAY_US / 1_000_000 + 1)
+    await tidy(folder, play.clock)
+    assert play.rows("SELECT age FROM reported_ages") == []
+
+
+async def test_the_text_of_a_payer_s_yes_is_kept_with_its_charge(plays: Callable[..., Play]) -> None:
+    play = plays(charges=ChargeLimits(confirm_above_kr=10))
+    play.parcel(play.charge())
+    play.text("ORG1 JA")
+    play.clock.advance(400 * DAY_US / 1_000_000)
+    await tidy(Path(play.url.removeprefix("sqlite:///")).parent, play.clock)
+    assert play.value("SELECT text FROM messages WHERE direction = 'in'") == "ORG1 JA"

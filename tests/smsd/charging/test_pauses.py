@@ -79,7 +79,7 @@ def test_the_switch_of_all_stops_every_organisation(switch: Switch) -> None:
 def test_where_the_settings_say_so_a_new_charge_is_held_and_goes_when_resumed(
     plays: Callable[..., Play],
 ) -> None:
-    play = plays(limits={"charges": ChargeLimits(while_paused="hold")})
+    play = plays(charges=ChargeLimits(while_paused="hold"))
     switch = Switch(play)
     switch.pause()
     wish = play.charge()
@@ -189,7 +189,7 @@ def test_free_texts_go_on(switch: Switch) -> None:
 
 
 def test_a_yes_while_paused_is_refused_at_once(plays: Callable[..., Play]) -> None:
-    play = plays(limits={"charges": ChargeLimits(confirm_above_kr=10)})
+    play = plays(charges=ChargeLimits(confirm_above_kr=10))
     wish = play.charge()
     play.parcel(wish)
     Switch(play).pause()

@@ -192,7 +192,7 @@ class ChargeDesk:
 
     def expire(self, tx: Tx, plan: Plan) -> None:
         """End what nobody answered in time."""
-        for (charge,) in tx.all(limit_sql.UNANSWERED, (plan.at_us,)):
+        for (charge,) in sorted(tx.all(limit_sql.UNANSWERED, (plan.at_us,))):
             self._answered(tx, plan, charge, "none", "", Reason.NOT_CONFIRMED)
 
     # how

@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from foundation.clock import HOUR_US
 from foundation.store import Statement
 from smsd.store.tables import (
-    UNCOUNTED,
+    COUNTED,
     charge_events,
     charge_hours,
     charge_pauses,
@@ -53,7 +53,7 @@ SPENT_BY_NUMBER = Statement(
             _c.number == bindparam("number"),
             _c.created_us >= bindparam("month_us"),
             _c.created_us < bindparam("next_month_us"),
-            or_(_c.state.not_in([_word(state) for state in UNCOUNTED]), _c.contradicted == _literal("1")),
+            _literal(COUNTED),
         )
     ),
     *("day_us", "next_day_us", "day_us", "next_day_us", "org", "org"),
@@ -113,7 +113,8 @@ WHY_NOT_ALLOWED = Statement(
 _SET = _p.resumed_us == _ZERO
 PAUSED = Statement(select(_p.org).where(_SET))
 PAUSES = Statement(select(*charge_pauses.columns).order_by(_p.id))
-PAUSES_SET = Statement(select(*charge_pauses.columns).where(_SET).order_by(_p.id))
+# sorted by what no index has, so that the index of what is set is read
+PAUSES_SET = Statement(select(*charge_pauses.columns).where(_SET).order_by(_literal("+charge_pauses.id")))
 PAUSE_OF = Statement(select(*charge_pauses.columns).where(and_(_SET, _p.org == bindparam("org"))), "org")
 ADD_PAUSE = Statement(
     insert(charge_pauses).values({column.name: bindparam(column.name) for column in charge_pauses.columns}),
@@ -163,9 +164,7 @@ WAITING_BY_NUMBER = Statement(
     select(_q.charge, _q.org).where(and_(_OPEN, _q.number == bindparam("number"))).order_by(_q.charge),
     "number",
 )
-UNANSWERED = Statement(
-    select(_q.charge).where(and_(_OPEN, _q.until_us <= bindparam("now"))).order_by(_q.charge), "now"
-)
+UNANSWERED = Statement(select(_q.charge).where(and_(_OPEN, _q.until_us <= bindparam("now"))), "now")
 # The last one that this number said yes to, while its charge is not over
 SAID_YES = Statement(
     select(_q.org, _c.conversation)

@@ -105,14 +105,16 @@ Index(
 )
 UNCOUNTED = ("refused", "not_charged", "refunded")
 """States in which a charge costs nobody anything, unless evidence against that is open; others count."""
-_COUNTED = f"state NOT IN ({', '.join(map(repr, UNCOUNTED))}) OR contradicted = 1"
+# in one expression, which no other query's condition happens to imply
+COUNTED = f"CASE WHEN contradicted = 1 THEN true ELSE state NOT IN ({', '.join(map(repr, UNCOUNTED))}) END"
+"""Whether a charge is or may be billed."""
 # What a number is or may be billed since a moment; what was refused, however often, is not looked at.
 Index(
     "ix_charges_counted",
     charges.c.number,
     charges.c.created_us,
-    sqlite_where=text(_COUNTED),
-    postgresql_where=text(_COUNTED),
+    sqlite_where=text(COUNTED),
+    postgresql_where=text(COUNTED),
 )
 
 # What an organisation's charges of one hour (`created_us` in whole hours since 1970, UTC) are or may be

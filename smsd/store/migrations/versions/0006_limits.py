@@ -6,7 +6,7 @@ from alembic import op
 revision = "0006_limits"
 down_revision = "0005_proposals"
 
-_COUNTED = "state NOT IN ('refused', 'not_charged', 'refunded') OR contradicted = 1"
+_COUNTED = "CASE WHEN contradicted = 1 THEN true ELSE state NOT IN ('refused', 'not_charged', 'refunded') END"
 
 
 def upgrade() -> None:

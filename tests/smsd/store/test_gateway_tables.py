@@ -100,6 +100,8 @@ def test_a_page_of_the_worklist_reads_unfinished_charges_alone(db: sqlite3.Conne
     db.set_trace_callback(None)
     plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {asked[-1]}")]
     assert plan == ["SEARCH charges USING INDEX ix_charges_open (state=?)"]
+
+
 def migrated(file: Path, revision: str) -> sqlite3.Connection:
     """A store that an older version left."""
     config = Config()

@@ -141,6 +141,11 @@ class Running:
         self.bridge = bridge
 
     @property
+    def waiting(self) -> int:
+        """submit_sm in memory."""
+        return sum(map(len, self.daemon._queues.values()))
+
+    @property
     def turns(self) -> float:
         """Transactions of the engine so far."""
         return self.daemon.metrics.registry.get_sample_value("smsd_batch_inputs_count") or 0.0

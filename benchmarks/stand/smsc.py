@@ -37,6 +37,7 @@ class _Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
         self._left = self._unanswered = self._sequence = 0
+        self._held: list[bytes] = []
         self._done: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -69,12 +70,20 @@ class _Connection(asyncio.Protocol):
         self._rest = data[at:]
         if self._left or self._done is not None:
             self._push()
-        if answers and self._smsc.answer_s:
+        if self._smsc.holds:
+            self._held += answers
+        elif answers and self._smsc.answer_s:
             self._loop.call_later(self._smsc.answer_s, self._write, b"".join(answers))
         elif answers:
             now += answers
         if now:
             self._write(b"".join(now))
+
+    def go(self) -> None:
+        """Give the answers that were held."""
+        held, self._held = self._held, []
+        if held:
+            self._write(b"".join(held))
 
     def send(self, count: int, window: int, done: Callable[[], None]) -> None:
         """Send so many MOs, so many of them unanswered at a time."""
@@ -103,6 +112,7 @@ class _Connection(asyncio.Protocol):
 class _Smsc:
     def __init__(self, answer_s: float, text: str, numbers: int) -> None:
         self.answer_s = answer_s
+        self.holds = False
         self.taken = 0
         self.connections: list[_Connection] = []
         self.mos = [
@@ -123,8 +133,13 @@ class _Smsc:
         print(server.sockets[0].getsockname()[1], flush=True)
         lines = asyncio.StreamReader()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-        while line := await lines.readline():
-            count, window = map(int, line.split())
+        while line := (await lines.readline()).decode().split():
+            if line in (["hold"], ["go"]):
+                self.holds = line == ["hold"]
+                for each in self.connections:
+                    each.go()
+                continue
+            count, window = map(int, line)
             done = asyncio.Event()
             started = time.perf_counter()
             self.connections[-1].send(count, window, done.set)
@@ -162,10 +177,21 @@ class SmscProcess:
 
     def push(self, count: int, window: int) -> float:
         """Send MOs; the seconds until the last was answered. Waits: run it in a thread."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{count} {window}\n")
-        self._process.stdin.flush()
+        self._tell(f"{count} {window}")
         return float(self._said.readline())
+
+    def hold(self) -> None:
+        """Answer no submit_sm until `go`."""
+        self._tell("hold")
+
+    def go(self) -> None:
+        """Answer all, from now on at once."""
+        self._tell("go")
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
 
 
 if __name__ == "__main__":

@@ -590,3 +590,11 @@ def test_whatever_a_phone_sends_has_exactly_one_disposition(
         assert all(not piece.outgoing.price_ore for piece in play.submitted)
     finally:
         play.close()
+
+
+def test_several_parts_that_wait_for_another_are_handed_on_once(play: Play) -> None:
+    first, second, _ = parts("Ein lang tekst. " * 25)
+    play.turn(play.delivered(first), play.delivered(second))
+    play.tick(300)
+    assert len(mos(play)) == 1
+    assert play.counts["mo_incomplete", "telco"] == 1

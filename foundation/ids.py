@@ -8,6 +8,7 @@ from collections.abc import Callable
 from foundation.clock import Clock
 
 _HEX = 16
+_VARIANT = 0b10 << 62
 
 
 class Ids:
@@ -21,6 +22,9 @@ class Ids:
         self._clock = clock
         self._bits = random_bits or random.SystemRandom().getrandbits
         self._last = 0
+        # the beginning of all ids of one millisecond
+        self._written = -1
+        self._head = ""
 
     def after(self, value: str) -> None:
         """Go on behind this id, made before this start: the clock may have gone back since."""
@@ -33,9 +37,12 @@ class Ids:
         if stamp <= self._last:
             stamp = self._last + 1
         self._last = stamp
-        value = ((stamp >> 12) << 80) | (0x7 << 76) | ((stamp & 0xFFF) << 64) | (0b10 << 62) | self._bits(62)
-        text = f"{value:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        if stamp >> 12 != self._written:
+            self._written = stamp >> 12
+            text = f"{self._written:012x}"
+            self._head = f"{text[:8]}-{text[8:]}-7"
+        text = f"{_VARIANT | self._bits(62):016x}"
+        return f"{self._head}{stamp & 0xFFF:03x}-{text[:4]}-{text[4:]}"
 
 
 def uuid7_time_us(value: str) -> int:

@@ -108,45 +108,44 @@ class _Watch:
 
     def __init__(self, listener: LinkListener, meter: BindMeter, clock: Clock) -> None:
         self._listener = listener
-        self._meter = meter
+        self.meter = meter
         self._clock = clock
         self._sent: dict[int, float] = {}
         self.submits = Recent()
         self.delivers = Recent()
         self.waits = Recent()
-        self.counts = {"submits": 0, "delivers": 0, "throttled": 0}
 
     def submitted(self, tag: object) -> None:
         now = self._clock.monotonic()
         # the window holds the tag until its answer, so that its identity is its own
         self._sent[id(tag)] = now
         self.submits.add(now)
-        self.counts["submits"] += 1
-        self._meter.submits.inc()
+        self.meter.submits += 1
 
     def on_state(self, link: Link, state: LinkState, detail: str) -> None:
         if state is LinkState.BOUND and link.binds > 1:
-            self._meter.reconnects.inc()
+            self.meter.reconnects += 1
         self._listener.on_state(link, state, detail)
 
     def on_requests(self, link: Link, frames: list[Frame]) -> None:
         count = sum(isinstance(frame.pdu, DeliverSm) for frame in frames)
         self.delivers.add(self._clock.monotonic(), count)
-        self.counts["delivers"] += count
-        self._meter.delivers.inc(count)
+        self.meter.delivers += count
         self._listener.on_requests(link, frames)
 
     def on_answers(self, link: Link, answers: list[Answer]) -> None:
         now = self._clock.monotonic()
+        count, total = 0, 0.0
         for answer in answers:
             at = self._sent.pop(id(answer.tag), None)
             if answer.kind is not AnswerKind.ANSWERED or at is None:
                 continue
-            self.waits.add(now, total=now - at)
-            self._meter.answer_seconds.observe(now - at)
+            count += 1
+            total += now - at
+            self.meter.answered(now - at)
             if answer.status in _THROTTLED:
-                self.counts["throttled"] += 1
-                self._meter.throttled.inc()
+                self.meter.throttled += 1
+        self.waits.add(now, count, total)
         self._listener.on_answers(link, answers)
 
 
@@ -229,7 +228,7 @@ def look(
 def _view(operator: str, link: Link, queue: int, now_us: int, now: float) -> BindView:
     watch = link.watch if isinstance(link, WatchedLink) else None
     waited_s = watch.waits.mean(now) if watch is not None else None
-    counts = watch.counts if watch is not None else {}
+    meter = watch.meter if watch is not None else BindMeter()
     return BindView(
         operator=operator,
         bind=link.name,
@@ -238,9 +237,9 @@ def _view(operator: str, link: Link, queue: int, now_us: int, now: float) -> Bin
         since_s=max(0, now_us - link.since_us) // SECOND_US,
         window=link.settings.window,
         pending=link.pending,
-        submits=counts.get("submits", 0),
-        delivers=counts.get("delivers", 0),
-        throttled=counts.get("throttled", 0),
+        submits=meter.submits,
+        delivers=meter.delivers,
+        throttled=meter.throttled,
         reconnects=max(0, link.binds - 1),
         faults=link.faults,
         submits_per_s=watch.submits.per_s(now) if watch is not None else 0.0,

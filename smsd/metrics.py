@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 from typing import Final
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 _FAMILIES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "mo": ("MOs taken, by what they were read as", ("operator", "command")),
@@ -32,19 +36,56 @@ _BIND_FAMILIES: Final = {
     "throttled": "Answers of throttled or queue full",
     "reconnects": "Times it was bound again",
 }
+_BIND_LABELS: Final = ("operator", "bind")
 _ANSWER_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _BATCH_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _COMMIT_BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5)
 
 
-class BindMeter(msgspec.Struct, frozen=True):
-    """The counters of one bind."""
+class BindMeter(msgspec.Struct):
+    """What one bind did since the program began: plain numbers, read when they are scraped."""
 
-    submits: Counter
-    delivers: Counter
-    throttled: Counter
-    reconnects: Counter
-    answer_seconds: Histogram
+    submits: int = 0
+    delivers: int = 0
+    throttled: int = 0
+    reconnects: int = 0
+    answers_s: float = 0.0
+    answers: list[int] = msgspec.field(default_factory=lambda: [0] * (len(_ANSWER_BUCKETS) + 1))
+    """How many answers took up to each bound of the histogram and longer than the one before."""
+
+    def answered(self, seconds: float) -> None:
+        """A submit_sm was answered after this time."""
+        self.answers[bisect_left(_ANSWER_BUCKETS, seconds)] += 1
+        self.answers_s += seconds
+
+
+class _BindMeters(Collector):
+    """The meters of all binds as metrics."""
+
+    # as prometheus_client names it in its own
+    _labelnames = _BIND_LABELS
+
+    def __init__(self) -> None:
+        self.meters: dict[tuple[str, str], BindMeter] = {}
+
+    def describe(self) -> Iterator[Metric]:
+        """What there will be, for the registry to find names that are taken."""
+        return _BindMeters().collect()
+
+    def collect(self) -> Iterator[Metric]:
+        for name, text in _BIND_FAMILIES.items():
+            family = CounterMetricFamily(f"smsd_bind_{name}", text, labels=_BIND_LABELS)
+            for labels, meter in self.meters.items():
+                family.add_metric(labels, getattr(meter, name))
+            yield family
+        times = HistogramMetricFamily(
+            "smsd_bind_answer_seconds", "From a submit_sm to its answer", labels=_BIND_LABELS
+        )
+        bounds = [*(str(float(bound)) for bound in _ANSWER_BUCKETS), "+Inf"]
+        for labels, meter in self.meters.items():
+            buckets = list(zip(bounds, accumulate(meter.answers), strict=True))
+            times.add_metric(labels, buckets, meter.answers_s)
+        yield times
 
 
 class Metrics:
@@ -58,18 +99,8 @@ class Metrics:
         }
         self._children: dict[tuple[str, ...], Counter] = {}
         self._gauges: dict[str, Gauge] = {}
-        labels = ("operator", "bind")
-        self._binds = {
-            name: Counter(f"smsd_bind_{name}", text, labels, registry=registry)
-            for name, text in _BIND_FAMILIES.items()
-        }
-        self._answer_seconds = Histogram(
-            "smsd_bind_answer_seconds",
-            "From a submit_sm to its answer",
-            labels,
-            buckets=_ANSWER_BUCKETS,
-            registry=registry,
-        )
+        self._binds = _BindMeters()
+        registry.register(self._binds)
         self.batch = Histogram(
             "smsd_batch_inputs", "Inputs in one transaction", buckets=_BATCH_BUCKETS, registry=registry
         )
@@ -94,8 +125,7 @@ class Metrics:
 
     def bind(self, operator: str, bind: str) -> BindMeter:
         """The counters of a bind, there from now on."""
-        counters = {name: family.labels(operator, bind) for name, family in self._binds.items()}
-        return BindMeter(**counters, answer_seconds=self._answer_seconds.labels(operator, bind))
+        return self._binds.meters.setdefault((operator, bind), BindMeter())
 
     def gauge(self, name: str, text: str, read: Callable[[], float], **labels: str) -> None:
         """A gauge that is read when scraped; the same name may be given with several label values."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Final, TypeAlias
 
@@ -41,6 +42,11 @@ def lane_of(purpose: Purpose, said: str = "") -> Lane:
     """The lane of an MT: by its purpose, and of a `send` by the purpose that the bridge gave."""
     if purpose is not Purpose.SEND:
         return Lane.FIRST
+    return _lane_said(said)
+
+
+@lru_cache(maxsize=256)
+def _lane_said(said: str) -> Lane:
     return _LANES.get(said.casefold().replace("_", "-"), Lane.PERSONAL)
 
 

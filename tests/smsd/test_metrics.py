@@ -84,3 +84,19 @@ def test_no_label_holds_a_number_or_a_text(play: Play) -> None:
     play.answer(message_id="1")
     play.receipt("1", "4799999901")
     assert "99999901" not in str(play.counts)
+
+
+def test_the_times_of_answers_are_a_histogram_whose_bounds_belong_to_the_bucket_below() -> None:
+    metrics = Metrics(CollectorRegistry())
+    meter = metrics.bind("telco", "telco-trx-1")
+    for seconds in (0.005, 0.0051, 60, 61):
+        meter.answered(seconds)
+    assert metrics.bind("telco", "telco-trx-1") is meter
+
+    def told(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(
+            f"smsd_bind_answer_seconds_{name}", {"operator": "telco", "bind": "telco-trx-1", **labels}
+        )
+
+    assert [told("bucket", le=bound) for bound in ("0.005", "0.01", "60.0", "+Inf")] == [1, 2, 3, 4]
+    assert (told("count"), told("sum")) == (4, pytest.approx(121.0101))

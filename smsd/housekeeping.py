@@ -33,7 +33,7 @@ class Keeping(msgspec.Struct, frozen=True):
     guidance_s: int
     every_s: float = 3600.0
     pause_s: float = 0.05
-    rows: int = 1000
+    rows: int = 200
 
 
 class Housekeeping:

@@ -55,7 +55,7 @@ async def waiting(count: int) -> dict[str, Figures]:
             smsc.hold()
             bodies = running.bridge.texts(count, A_PARCEL)
             asking = asyncio.create_task(running.bridge.ask(bodies, count, ahead=2 * count))
-            while running.waiting < count - WINDOW:  # noqa: ASYNC110
+            while running.waiting < count - WINDOW:
                 await asyncio.sleep(0.01)
             results[f"MO, {count} wait"] = await _mo(running, smsc, 10_000)
             before = running.bridge.accepted
@@ -64,7 +64,7 @@ async def waiting(count: int) -> dict[str, Figures]:
                 watch = Stopwatch()
                 at = running.bridge.accepted
                 end = before + (fifth + 1) * count // 5
-                while running.bridge.accepted < end:  # noqa: ASYNC110
+                while running.bridge.accepted < end:
                     await asyncio.sleep(0.002)
                 sent = running.bridge.accepted - at
                 left = count - fifth * count // 5

@@ -16,10 +16,9 @@ from smsd.work import Answered, Input, Piece, Plan
 
 
 class Pump:
-    """Beside one engine. `limit`: with more inputs than this waiting for a transaction it rests, for what it
-    sent whose answer is not committed is sent again after a crash.
+    """Beside one engine, which bounds it: what it sent and no commit has answered goes again after a crash.
 
-    It rests, too, while an answer waits that is no plain acceptance: what that says of the account is heeded
+    It rests while an answer waits that is no plain acceptance: what that says of the account is heeded
     first. And it keeps off a queue from which a transaction took something that is not carried out yet.
     """
 

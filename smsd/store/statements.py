@@ -254,10 +254,11 @@ CONTRADICT_CHARGE = Statement(
     "at",
     "charge",
 )
-# the literal lets SQLite use the partial index on contradicted charges, the plus keeps it from reading all of
-# them in the order of their ids
+# every invoice sorts after "": so SQLite searches the partial index on contradicted charges
 DISPUTED_CHARGES = Statement(
-    select(*_CHARGE).where(_c.contradicted == literal_column("1")).order_by(literal_column("+charges.id")),
+    select(*_CHARGE)
+    .where(and_(_c.contradicted == literal_column("1"), _c.invoice >= _word("")))
+    .order_by(literal_column("+charges.id")),
 )
 _other = charges.alias("other")
 _disputed = charges.alias("disputed")

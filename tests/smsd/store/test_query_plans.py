@@ -20,11 +20,19 @@ SMALL = {
     "FORGET_FRAGMENTS": "once an hour: a day's parts of long texts",
     "FORGET_GUIDANCE": "once an hour: a day's unknown codewords",
     "FORGET_CONNECTIONS": "once an hour: the binds of two days",
-    "PAUSES": "by hand: the times that the stop switch was set",
+    "PAUSES": "a person's list of the times that charging was paused",
+    "PAUSES_SET": "a person's list of the times that charging was paused",
     "OTHER_CONNECTION": "once a transaction: the binds of two days",
 }
 """What may scan, and why it is small."""
-PARTIAL = ("ix_charges_open", "ix_charges_disputed", "ix_fragments_waiting", "ix_charge_pauses_set")
+PARTIAL = (
+    "ix_charges_open",
+    "ix_charges_disputed",
+    "ix_fragments_waiting",
+    "ix_charge_pauses_set",
+    "ix_charge_proposals_open",
+    "ix_confirmations_open",
+)
 """Indexes of what is not settled yet: reading all of one is reading little."""
 
 

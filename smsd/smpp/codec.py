@@ -124,22 +124,30 @@ def decode(octets: bytes, start: int = 0, end: int | None = None) -> p.Frame:
     """
     if end is None:
         end = len(octets)
-    size = end - start
-    if size < HEADER_OCTETS:
-        raise UnrecoverablePduError(
-            CommandStatus.ESME_RINVCMDLEN, 0, 0, f"a PDU of {size} octets; its header has {HEADER_OCTETS}"
-        )
-    length, command, status, sequence = _read_header(octets, start)
-    if length != size:
-        raise UnrecoverablePduError(
-            CommandStatus.ESME_RINVCMDLEN, sequence, command, f"command_length is {length}, the PDU's {size}"
-        )
-    if status and size == HEADER_OCTETS and command in BARE_RESPONSES:
+    try:
+        length, command, status, sequence = _read_header(octets, start)
+    except struct_error:
+        raise _misfit(octets, start, end) from None
+    if length != end - start or length < HEADER_OCTETS:
+        raise _misfit(octets, start, end)
+    if status and length == HEADER_OCTETS and command in BARE_RESPONSES:
         return _Frame(sequence, status, BARE_RESPONSES[command])
     try:
         return _Frame(sequence, status, _READERS[command](octets, start + HEADER_OCTETS, end))
     except (KeyError, BodyError) as fault:
         raise _body_fault(fault, sequence, command) from None
+
+
+def _misfit(octets: bytes, start: int, end: int) -> UnrecoverablePduError:
+    size = end - start
+    if size < HEADER_OCTETS:
+        return UnrecoverablePduError(
+            CommandStatus.ESME_RINVCMDLEN, 0, 0, f"a PDU of {size} octets; its header has {HEADER_OCTETS}"
+        )
+    length, command, _, sequence = _read_header(octets, start)
+    return UnrecoverablePduError(
+        CommandStatus.ESME_RINVCMDLEN, sequence, command, f"command_length is {length}, the PDU's {size}"
+    )
 
 
 def _body_fault(fault: Exception, sequence: int, command: int) -> RecoverablePduError:

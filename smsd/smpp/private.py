@@ -34,7 +34,7 @@ _KNOWN: Final = frozenset(Tag) - {Tag.BILLING_IDENTIFICATION}
 _LONG_NUMBER: Final = re.compile(rb"(?<![0-9A-Za-z-])\d{8,15}(?![0-9A-Za-z-])")
 _TOLD: Final = re.compile(
     rb"(?<![^\s,;])(?:id:[\w.@-]{1,64}|sub:\d{1,4}|dlvrd:\d{1,4}|(?:submit|done) date:\d{1,14}"
-    rb"|stat:[A-Za-z_]{1,12}|err:\w{1,6})(?![^\s,;])"
+    rb"|stat:(?:[A-Za-z_]{1,12}|\w{1,6})|err:\w{1,6})(?![^\s,;])"
     rb"|^[\w.@-]{1,64},(?:\d{10,14},){0,2}[A-Za-z_]{1,12}(?:,\w{1,4})?(?=,|$)"
 )
 _ECHO: Final = re.compile(rb"(?:text|msg)\s?[:=]", re.IGNORECASE)
@@ -45,7 +45,12 @@ def veiled(octets: bytes) -> bytes:
     try:
         frame = decode(octets)
         shown = without_private(frame.pdu)
-        return octets if shown == frame.pdu else encode(shown, frame.sequence, frame.status)
+        if shown == frame.pdu:
+            return octets
+        # NULs behind the last parameter are nobody's, yet they came
+        padding = octets[len(encode(frame.pdu, frame.sequence, frame.status)) :]
+        whole = encode(shown, frame.sequence, frame.status) + padding
+        return len(whole).to_bytes(4, "big") + whole[4:]
     except (RemotePduError, UnencodablePduError):
         return octets[:HEADER_OCTETS] + b"*" * (len(octets) - HEADER_OCTETS)
 

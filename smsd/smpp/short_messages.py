@@ -132,7 +132,7 @@ def id_reader(cls: type[p.SubmitSmResp] | type[p.DeliverSmResp]) -> Reader:
     def read(octets: bytes, at: int, end: int) -> p.Pdu:
         last = end - 1
         message_id = octets[at:last]
-        if 0 in message_id or len(message_id) >= MESSAGE_ID_MAX or last < at or octets[last]:
+        if octets[last] or 0 in message_id or not 0 <= last - at < MESSAGE_ID_MAX:
             return careful(octets, at, end)
         return cls(message_id.decode("latin-1")) if message_id else empty
 

@@ -31,6 +31,9 @@ def seeds(name: str) -> Iterator[bytes]:
                 command = int.from_bytes(octets[4:8], "big")
                 place = COMMANDS.index(CommandId(command)) if command in COMMANDS else 255
                 yield bytes((place, octets[11] & 127)) + octets[16:]
+            case "trace":
+                command = int.from_bytes(octets[4:8], "big")
+                yield bytes((COMMANDS.index(CommandId(command)) if command in COMMANDS else 0,)) + octets[16:]
             case "stream":
                 yield b"\7" + octets
             case "session":

@@ -139,6 +139,21 @@ def test_of_a_pdu_that_cannot_be_read_the_header_is_shown_alone() -> None:
     assert after == broken[:16] + b"*" * (len(broken) - 16)
 
 
+@pytest.mark.parametrize("nuls", [1, 2, 3])
+def test_nuls_behind_a_pdu_are_shown_where_they_came(nuls: int) -> None:
+    octets = encode(p.DeliverSm(source_addr=NUMBER, short_message=WORDS), 7)
+    padded = (len(octets) + nuls).to_bytes(4, "big") + octets[4:] + b"\0" * nuls
+    after = veiled(padded)
+    assert (len(after), after[:4], after[-nuls:]) == (len(padded), padded[:4], b"\0" * nuls)
+    assert decode(after).pdu == without_private(decode(octets).pdu)
+
+
+def test_an_operators_own_state_word_is_told() -> None:
+    seen = shown(p.DeliverSm(esm_class=4, short_message=b"id:1 stat:01106E err:017 text:hemmeleg tekst"))
+    assert isinstance(seen, p.DeliverSm)
+    assert seen.short_message.startswith(b"id:1 stat:01106E err:017 ")
+
+
 def test_what_holds_nothing_private_is_left_as_it_is() -> None:
     for octets in (
         encode(p.EnquireLink(), 3),

@@ -202,6 +202,7 @@ async def test_all_that_links_and_simulator_say_is_read_as_it_was_meant(tmp_path
                     fields = {name: getattr(part, name) for name in part.__struct_fields__}
                     await esme.send(premium(**fields))
             await esme.send(premium(price=b"many\0"))
+            await esme.send(free(source_addr="Org One", source_addr_ton=5, source_addr_npi=0))
             data = p.DataSm(
                 source_addr="2030",
                 destination_addr="4799999999",

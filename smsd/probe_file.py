@@ -11,6 +11,8 @@ from pathlib import Path
 
 from foundation.settings import ConfigurationError, Fault, Part, Reader
 from smsd.settings import ENVIRONMENT_PREFIX, TABLES
+from smsd.settings_checks import fill_hosts
+from smsd.settings_contradictions import contradictions
 from smsd.settings_operators import Operator
 
 __all__ = ["read_operator"]
@@ -49,8 +51,11 @@ def _is_whole(path: Path) -> bool:
 
 def _read(reader: Reader, part: Part, given: Mapping[str, object]) -> Operator:
     part.data.update(given)
+    fill_hosts(part)
     operator = part.read(Operator)
-    if operator is None:
+    for each in contradictions(operator) if operator is not None else ():
+        part.fault(*each)
+    if operator is None or reader.faults:
         raise ConfigurationError(reader.faults)
     return operator
 

@@ -14,6 +14,7 @@ from foundation.settings_tables import LOOPBACK, HandoffSettings, address
 from foundation.settings_words import Loc, one_of
 from smsd.codewords import Function, clashes
 from smsd.replies import check
+from smsd.settings_contradictions import contradictions, idle
 from smsd.settings_operators import Operator, is_host_port
 from smsd.settings_tables import Limits, Organisation, ShortCode
 from smsd.smpp.tls_words import tls_words
@@ -22,6 +23,7 @@ Operators: TypeAlias = "Sequence[tuple[Part, Operator | None]]"
 ShortCodes: TypeAlias = "Sequence[tuple[Part, ShortCode | None]]"
 Organisations: TypeAlias = "Sequence[tuple[Part, Organisation | None]]"
 _TLS_FILES = ("ca_file", "cert_file", "key_file")
+_SENDER = 20
 _OTHER_WORD = "give it another word, or other short_codes"
 _CHARGING = frozenset({Function("pay"), Function("join-and-pay")})
 
@@ -75,6 +77,17 @@ def check_operators(reader: Reader, operators: Operators, limits: Limits) -> Non
             accounts.setdefault(key, operator.name)
         _check_price(part, operator, limits)
         _check_tls(part, operator)
+        for each in contradictions(operator):
+            part.fault(*each)
+        for each in idle(operator):
+            part.warn(*each)
+        if operator.window * operator.binds > limits.mt_queue:
+            part.warn(
+                ("window",),
+                f"{operator.window} on each of {operator.binds} binds is more than limits.mt_queue, "
+                f"{limits.mt_queue}, keeps in memory",
+                "raise the limit, or lower window or binds",
+            )
         if operator.validity_s > limits.receipt_wait_h * 3600:
             part.fault(
                 ("validity_s",),
@@ -114,6 +127,7 @@ def check_short_codes(reader: Reader, short_codes: ShortCodes, operators: Operat
     _each_once(short_codes, "number")
     names = [part.data["name"] for part, _ in operators if isinstance(part.data.get("name"), str)]
     numbers = [code.number for _, code in short_codes if code]
+    by_name = {operator.name: operator for _, operator in operators if operator}
     for part, code in short_codes:
         if code is None:
             continue
@@ -122,6 +136,12 @@ def check_short_codes(reader: Reader, short_codes: ShortCodes, operators: Operat
                 part.fault(("operators", place), f'no operator is named "{name}"', one_of(names, name))
             elif name in code.operators[:place]:
                 part.fault(("operators", place), f'"{name}" stands here twice', "name each operator once")
+            elif name in by_name and (longest := _longest_source(by_name[name], code.number)) > _SENDER:
+                part.fault(
+                    ("operators", place),
+                    f'"{name}" sends short code and price as sender: {longest} characters, above {_SENDER}',
+                    "give it shorter codes, a lower max_kr, or another carrier",
+                )
         for other in numbers:
             if other != code.number and code.number.startswith(other):
                 part.fault(
@@ -129,6 +149,13 @@ def check_short_codes(reader: Reader, short_codes: ShortCodes, operators: Operat
                     f"{code.number} begins with the short code {other}, so texts to it could be either's",
                     "keep one of the two",
                 )
+
+
+def _longest_source(operator: Operator, number: str) -> int:
+    price = operator.price
+    if price.carrier != "source_addr":
+        return 0
+    return len(number) + max(len(price.word(amount) or "") for amount in price.amounts_ore())
 
 
 def check_organisations(

@@ -88,7 +88,7 @@ class Operator(Table):
     system_id: Annotated[str, Field(min_length=1), printable(15)]
     """At most 15 octets (SMPP 3.4 section 5.2.1)."""
     password: SecretStr
-    """The specification allows 8 octets, the field 15 or so are taken; better by ``password_file``."""
+    """SMPP 3.4 section 5.2.2 allows 8 octets; up to 32 are sent. Better by ``password_file``."""
     system_type: Annotated[str, printable(12)] = ""
     """At most 12 octets."""
     address_range: Annotated[str, printable(40)] = ""

@@ -24,6 +24,8 @@ SHORT_MESSAGE_MAX: Final = 254
 ADDRESS_MAX: Final = 21
 TIME_MAX: Final = 17
 MESSAGE_ID_MAX: Final = 65
+PASSWORD_MAX: Final = 33
+"""Of a bind: §5.2.2 has 9, but operators give longer ones and their SMSCs take them."""
 DESTINATIONS_MAX: Final = 254
 PADDING_MAX: Final = 3
 """NULs behind a PDU's last parameter that are passed over."""
@@ -124,7 +126,7 @@ LAYOUTS: Final[dict[CommandId, Layout]] = {
 
 _BIND = (
     _text("system_id", 16),
-    _text("password", 9),
+    _text("password", PASSWORD_MAX),
     _text("system_type", 13),
     Field("interface_version", 1),
     Field("addr_ton", 1),

@@ -63,7 +63,8 @@ def tls_words(failure: ssl.SSLError) -> str:
         said = failure.verify_message
         means = _CERTIFICATE.get(failure.verify_code, "the SMSC's certificate cannot be trusted")
         return f"{means} ({said})"
-    reason = getattr(failure, "reason", None) or ""
+    said = failure.strerror or str(failure)
+    reason = getattr(failure, "reason", None) or said
     means = next((words for part, words in _REASONS if part in reason.upper()), "")
-    said = reason.replace("_", " ").lower() or failure.strerror or str(failure)
+    said = reason.replace("_", " ").lower() if reason.isupper() else said
     return f"{means} ({said})" if means else said

@@ -196,7 +196,7 @@ def test_a_short_message_that_breaks_the_rules_is_refused_with_the_right_status(
         (p.DataSmResp(), "message_id", 64),
         (p.DataSm(), "source_addr", 64),
         (p.Bind(CommandId.BIND_RECEIVER), "system_id", 15),
-        (p.Bind(CommandId.BIND_RECEIVER), "password", 8),
+        (p.Bind(CommandId.BIND_RECEIVER), "password", 32),
         (p.Bind(CommandId.BIND_RECEIVER), "system_type", 12),
         (p.Bind(CommandId.BIND_RECEIVER), "address_range", 40),
         (p.BindResp(CommandId.BIND_RECEIVER_RESP), "system_id", 15),

@@ -135,7 +135,7 @@ async def test_a_connection_that_ends_at_once_is_tried_again():
 async def test_a_bind_that_does_not_fit_is_refused_before_anything_is_sent():
     with pytest.raises(UnencodablePduError, match="password"):
         Link(
-            LinkSettings("x", "localhost", 1, p.Bind(CommandId.BIND_RECEIVER, "smsd", "much too long")),
+            LinkSettings("x", "localhost", 1, p.Bind(CommandId.BIND_RECEIVER, "smsd", "much too long" * 3)),
             None,
             clock=SystemClock(),
             random=random.Random(1),

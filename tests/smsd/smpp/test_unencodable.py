@@ -58,8 +58,8 @@ def test_a_header_outside_32_bits_is_not_encoded(sequence, status):
 
 def test_what_cannot_be_encoded_is_told_without_its_value():
     with pytest.raises(UnencodablePduError) as caught:
-        encode(p.Bind(CommandId.BIND_RECEIVER, "smsd", "far too secret"), 1)
-    assert str(caught.value) == "password has 14 characters; at most 8 fit"
+        encode(p.Bind(CommandId.BIND_RECEIVER, "smsd", "far too secret" * 3), 1)
+    assert str(caught.value) == "password has 42 characters; at most 32 fit"
 
 
 def test_a_response_is_its_requests_number_with_the_top_bit():

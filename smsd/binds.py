@@ -11,15 +11,18 @@ from functools import partial
 from typing import Final
 
 import msgspec
+import structlog
 
 from foundation.clock import SECOND_US, Clock, utc
 from foundation.redaction import redact_text
+from smsd.links import Seldom
 from smsd.metrics import BindMeter, Metrics
 from smsd.queues import OperatorQueue
 from smsd.settings_operators import Operator
 from smsd.smpp.constants import CommandStatus
 from smsd.smpp.link import Answer, AnswerKind, Connector, Link, LinkListener, LinkSettings, LinkState
 from smsd.smpp.pdu import DeliverSm, Frame, Pdu
+from smsd.smpp.submit_words import submit_refused
 from smsd.smpp.trace import Trace, TraceSettings, traced
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "watching",
 ]
 
+log = structlog.get_logger(__name__)
 _RECENT_S: Final = 10
 _THROTTLED: Final = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
 
@@ -114,6 +118,8 @@ class _Watch:
         self.submits = Recent()
         self.delivers = Recent()
         self.waits = Recent()
+        self.refusal = ""
+        self._told = Seldom()
 
     def submitted(self, tag: object) -> None:
         now = self._clock.monotonic()
@@ -123,6 +129,8 @@ class _Watch:
         self.meter.submits += 1
 
     def on_state(self, link: Link, state: LinkState, detail: str) -> None:
+        if state is LinkState.BOUND:
+            self._told.forget()
         if state is LinkState.BOUND and link.binds > 1:
             self.meter.reconnects += 1
         self._listener.on_state(link, state, detail)
@@ -145,8 +153,16 @@ class _Watch:
             self.meter.answered(now - at)
             if answer.status in _THROTTLED:
                 self.meter.throttled += 1
+            elif answer.status:
+                self._refused(link, answer)
         self.waits.add(now, count, total)
         self._listener.on_answers(link, answers)
+
+    def _refused(self, link: Link, answer: Answer) -> None:
+        pdu = getattr(answer.tag, "pdu", None)
+        self.refusal = submit_refused(answer.status, getattr(pdu, "tlvs", ()))
+        if times := self._told.tell(self.refusal):
+            log.warning("submit.refused", link=link.name, why=self.refusal, times=times)
 
 
 class WatchedLink(Link):
@@ -246,7 +262,7 @@ def _view(operator: str, link: Link, queue: int, now_us: int, now: float) -> Bin
         delivers_per_s=watch.delivers.per_s(now) if watch is not None else 0.0,
         answer_ms=None if waited_s is None else round(waited_s * 1000, 1),
         queue=queue,
-        last_error=redact_text(link.last_error),
+        last_error=redact_text(link.last_error or (watch.refusal if watch is not None else "")),
         last_fault=redact_text(link.last_fault),
     )
 

@@ -45,7 +45,7 @@ from smsd.queues import OperatorQueue
 from smsd.settings import Limits
 from smsd.smpp.constants import CommandStatus
 from smsd.smpp.link import Answer, AnswerKind, Link, LinkState
-from smsd.smpp.pdu import DeliverSm, Frame, SubmitSm
+from smsd.smpp.pdu import DeliverSm, Frame, SubmitSm, Tlv
 from smsd.smpp.server import ServerConnection, SmppServer
 
 VIEW = BindView(
@@ -158,6 +158,46 @@ def test_the_time_of_each_answer_is_told_and_the_listener_hears_all_of_it(
     (seen,) = look("smsd", {"telco": [link]}, lambda _: 7, clock).binds
     assert (seen.submits, seen.throttled, seen.answer_ms, seen.queue) == (4, 1, 200.0, 7)
     assert seen.submits_per_s == pytest.approx(0.4)
+
+
+class Sent:
+    """As the gateway's tags: what was sent is its `pdu`."""
+
+    def __init__(self, *tags: int) -> None:
+        self.pdu = SubmitSm(tlvs=tuple(Tlv(tag, b"5000") for tag in tags))
+
+
+def test_a_refused_tlv_is_told_in_words_once_and_then_ever_more_seldom(
+    link: WatchedLink, heard: Heard, clock: HandClock
+) -> None:
+    with capture_logs() as logged:
+        for _ in range(100):
+            tag = Sent(0x1403, 0x1502)
+            link.watch.submitted(tag)
+            link.watch.on_answers(link, [answered(tag, CommandStatus.ESME_ROPTPARNOTALLWD)])
+    told = [line for line in logged if line["event"] == "submit.refused"]
+    assert [line["times"] for line in told] == [1, 2, 4, 8, 16, 32, 64]
+    words = (
+        "the SMSC refused a message: it does not allow one of the TLVs: "
+        "ESME_ROPTPARNOTALLWD (optional parameter not allowed); sent were 0x1403, 0x1502"
+    )
+    assert told[0]["why"] == words
+    assert "5000" not in str(told)
+    assert len(heard.answers) == 100
+    assert look("smsd", {"telco": [link]}, lambda _: 0, clock).binds[0].last_error == words
+
+
+def test_throttled_is_no_refusal_and_another_refusal_is_told_at_once(link: WatchedLink) -> None:
+    statuses = (CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RINVDSTADR, CommandStatus.ESME_RINVSRCADR)
+    with capture_logs() as logged:
+        for status in statuses:
+            tag = Sent()
+            link.watch.submitted(tag)
+            link.watch.on_answers(link, [answered(tag, status)])
+    assert [line["why"].split(": ")[1] for line in logged if line["event"] == "submit.refused"] == [
+        "this operator does not reach the number",
+        "the short code is not open to this account as sender",
+    ]
 
 
 def test_a_late_answer_has_no_time(link: WatchedLink, metrics: Metrics) -> None:

@@ -30,7 +30,7 @@ from smsd.pump import Pump
 from smsd.queues import OperatorQueue
 from smsd.smpp.link import Answer, AnswerKind, Link, LinkState
 from smsd.smpp.pdu import Frame
-from smsd.smpp.session import GOODBYE
+from smsd.smpp.session import GOODBYE, IDLE
 from smsd.store import statements as sql
 from smsd.work import Answered, Delivered, Input, ParcelCame, Piece, Plan, Tick
 
@@ -133,7 +133,7 @@ class Engine:
             self._opened.pop(connection, None)
             self._last_mo.pop(connection, None)
             self._late.pop(connection, None)
-            if detail == GOODBYE:
+            if detail in (GOODBYE, IDLE):
                 self._ended_well.append(connection)
         if link in self._operator_of:
             self._queues[self._operator_of[link]].stall(0.0)

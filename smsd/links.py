@@ -21,6 +21,7 @@ from smsd.smpp.hosts import Address
 from smsd.smpp.link import Connector, Link, LinkListener, LinkSettings, LinkState
 from smsd.smpp.outbind import OutbindDoor, OutbindSettings
 from smsd.smpp.pdu import Bind, CommandId
+from smsd.smpp.session import IDLE
 
 log = structlog.get_logger(__name__)
 
@@ -106,6 +107,7 @@ def _settings(operator: Operator, limits: Limits, kind: CommandId, name: str, nu
         enquire_link_s=operator.enquire_link_s,
         response_timeout_s=operator.response_timeout_s,
         bind_timeout_s=operator.bind_timeout_s,
+        inactivity_s=operator.inactivity_s or None,
         pdu_limit_octets=limits.pdu_limit_octets,
         backoff_first_s=operator.reconnect_first_s,
         backoff_max_s=operator.reconnect_max_s,
@@ -168,7 +170,7 @@ class BindLog:
             log.info("bind.up", link=link, detail=detail)
         elif state is not LinkState.DOWN:
             log.debug("bind.state", link=link, state=str(state), detail=detail)
-        elif before is LinkState.UNBINDING:
+        elif before is LinkState.UNBINDING or (before is LinkState.BOUND and detail == IDLE):
             log.info("bind.ended", link=link, detail=detail)
         elif before is LinkState.BOUND:
             log.warning("bind.lost", link=link, detail=detail)

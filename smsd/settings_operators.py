@@ -26,6 +26,7 @@ BOUND_TO = frozenset(
     {
         *("name", "host", "port", "tls", "system_id", "password", "system_type", "address_range"),
         *("bind", "binds", "window", "enquire_link_s", "response_timeout_s", "bind_timeout_s"),
+        *("inactivity_s",),
         *("reconnect_first_s", "reconnect_max_s", "hosts", "standby_hosts", "spread_binds", "fail_back_s"),
         *("interface_version", "outbind_listen", "outbind"),
         *("trace_file", "trace_private", "trace_file_mb", "trace_files"),
@@ -114,6 +115,9 @@ class Operator(Table):
     """Seconds until a request counts as unanswered."""
     bind_timeout_s: Annotated[float, Field(ge=1, le=300)] = 30
     """Seconds from connecting to a bind's answer."""
+    inactivity_s: Annotated[float, Field(ge=0, le=86_400)] = 0
+    """Seconds without any message, after which a bind is made anew (the inactivity timer of SMPP 3.4 section
+    7.2); 0: never."""
     reconnect_first_s: Annotated[float, Field(ge=0.05, le=60)] = 1
     """Seconds until the first new try after a lost link; doubled at each failure, with jitter."""
     reconnect_max_s: Annotated[float, Field(ge=0.1, le=3600)] = 60

@@ -65,6 +65,7 @@ class Simulator:
                     enquire_link_s=limits.enquire_link_s,
                     response_timeout_s=limits.response_timeout_s,
                     bind_timeout_s=limits.bind_timeout_s,
+                    inactivity_s=limits.inactivity_s or None,
                 ),
                 clock=self._clock,
                 system_id="smsc-sim",

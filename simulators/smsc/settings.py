@@ -162,7 +162,8 @@ class Limits(_Model):
     `window` deliver_sm unanswered on one bind; `unanswered` submit_sm of one bind before it is read no more;
     `rate` submit_sm a second from one account, 0 as many as come; `queue` deliver_sm and `pending` all deeds
     not done; `retry_s` until an unanswered or put-off deliver_sm goes again; `unbound` connections without a
-    bind, of more the oldest is dropped; `bind_timeout_s` until one without a bind is closed.
+    bind, of more the oldest is dropped; `bind_timeout_s` until one without a bind is closed; `inactivity_s`
+    without any message until a bind is taken leave of, 0 never.
     """
 
     window: int = Field(default=10, ge=1, le=10_000)
@@ -180,6 +181,7 @@ class Limits(_Model):
     enquire_link_s: float = Field(default=60.0, gt=0, le=3600)
     unbound: int = Field(default=500, ge=1, le=100_000)
     bind_timeout_s: float = Field(default=30.0, gt=0, le=3600)
+    inactivity_s: float = Field(default=0.0, ge=0, le=DAY_S)
 
 
 class RuleSpec(_Model):

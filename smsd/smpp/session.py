@@ -53,10 +53,12 @@ from smsd.smpp.states import (
 from smsd.smpp.timers import SessionSettings, Timers
 from smsd.smpp.window import Pending
 
-__all__ = ["GOODBYE", "NotAllowedError", "Role", "Session", "SessionSettings", "State"]
+__all__ = ["GOODBYE", "IDLE", "NotAllowedError", "Role", "Session", "SessionSettings", "State"]
 
 GOODBYE: Final = "unbound"
 """The reason of a close after our unbind was answered."""
+IDLE: Final = "unbound for want of work, to be made anew"
+"""The same where the inactivity timer had asked for it."""
 _ANSWERLESS: Final = frozenset({CommandId.OUTBIND, CommandId.ALERT_NOTIFICATION})
 _UNKNOWN_ERROR: Final = int(CommandStatus.ESME_RUNKNOWNERR)
 
@@ -81,6 +83,7 @@ class Session:
         self._asked: dict[int, p.Frame] = {}
         self._events: list[Event] = []
         self._out = Outgoing()
+        self._goodbye = GOODBYE
         self._own = OwnRequests(settings.window, settings.late_answers, self._out)
 
     # --- what the user reads -------------------------------------------------------------------------
@@ -241,6 +244,7 @@ class Session:
         elif timers.dead is not None and timers.dead <= now:
             self._close(f"dead link: no answer to enquire_link within {timers.patience_s:g} s")
         elif timers.inactive is not None and timers.inactive <= now:
+            self._goodbye = IDLE
             self.unbind(now)
         elif timers.enquire is not None and timers.enquire <= now:
             self._enquire(now)
@@ -339,7 +343,7 @@ class Session:
 
     def _on_unbind_resp(self, frame: p.Frame, now: float) -> None:
         if self._own.control.pop(frame.sequence, None) is CommandId.UNBIND:
-            self._close(GOODBYE)
+            self._close(self._goodbye)
         else:
             self._stray(frame)
 

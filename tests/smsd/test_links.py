@@ -62,12 +62,14 @@ def test_every_value_of_the_account_reaches_its_link() -> None:
         enquire_link_s=15.0,
         response_timeout_s=45.0,
         bind_timeout_s=12.0,
+        inactivity_s=900.0,
         reconnect_first_s=0.5,
         reconnect_max_s=30.0,
     )
     made = link.settings
     assert (made.host, made.port, made.window, made.pdu_limit_octets) == ("smsc.example", 3550, 25, 2048)
     assert (made.enquire_link_s, made.response_timeout_s, made.bind_timeout_s) == (15.0, 45.0, 12.0)
+    assert made.inactivity_s == 900.0
     assert (made.backoff_first_s, made.backoff_max_s) == (0.5, 30.0)
     bind = made.bind
     assert (bind.system_id, bind.password, bind.system_type, bind.address_range) == (

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import structlog
 from smpp_network import BIND, PATIENCE_S, Network, Smsc, on_both_loops
 from smpp_samples import SUBMIT
 
+from smsd.links import BindLog
 from smsd.smpp import pdu as p
 from smsd.smpp.answers import AnswerKind
 from smsd.smpp.constants import CommandId, CommandStatus, Tag
 from smsd.smpp.hosts import Address
 from smsd.smpp.link import LinkState
 from smsd.smpp.server import SmppServer
+from smsd.smpp.session import IDLE
 
 
 def free_port() -> int:
@@ -285,6 +288,25 @@ async def test_a_link_that_hears_something_asks_nothing():
             net.smsc.conn.request(p.DeliverSm(source_addr="1"), number)
         await net.smsc.until(lambda: len(net.smsc.answers) == 5)
         assert link._wire.session._own.sequence == before
+
+
+@on_both_loops
+async def test_a_bind_without_work_is_made_anew_and_that_is_no_failure():
+    async with Network() as net:
+        log = BindLog()
+        told = net.listener.on_state
+        with structlog.testing.capture_logs() as logged:
+
+            def on_state(link, state, detail):
+                log.tell("telco-trx-1", state, detail)
+                told(link, state, detail)
+
+            net.listener.on_state = on_state
+            await net.bound(inactivity_s=0.05)
+            await net.listener.until(lambda: net.listener.states_seen().count(LinkState.BOUND) == 3)
+        assert (LinkState.DOWN, IDLE) in net.listener.states
+        assert {line["event"] for line in logged} == {"bind.up", "bind.ended", "bind.state"}
+        assert net.smsc.closed[0] == "the ESME unbound"
 
 
 @on_both_loops

@@ -38,7 +38,7 @@ from smsd.smpp.events import (
     TimedOut,
 )
 from smsd.smpp.own_requests import SEQUENCE_MAX
-from smsd.smpp.session import NotAllowedError, Role, State
+from smsd.smpp.session import IDLE, NotAllowedError, Role, State
 from smsd.smpp.states import BOUND, NEXT, PERMITTED, Cause
 
 F = p.Frame
@@ -626,7 +626,7 @@ def test_a_request_that_was_never_handed_out_is_taken_back_when_its_time_is_over
 def test_want_of_work_unbinds():
     with esme(inactivity_s=100, enquire_link_s=60) as play:
         play.after(60).sends(F(2, 0, p.EnquireLink())).comes(p.EnquireLinkResp(), 2).quiet()
-        play.after(40).sends(F(3, 0, p.Unbind())).comes(p.UnbindResp(), 3).tells(Closed("unbound"))
+        play.after(40).sends(F(3, 0, p.Unbind())).comes(p.UnbindResp(), 3).tells(Closed(IDLE))
 
 
 def test_work_puts_off_the_unbind_for_want_of_work():

@@ -1,0 +1,66 @@
+"""The whole gateway against an operator that takes less than it sends, over real TCP."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from handoff import eventually
+from test_daemon import Site, town
+
+from smsd.daemon import Daemon
+from smsd.settings import load
+
+NUMBERS = [f"47420{number:05d}" for number in range(60)]
+
+
+async def metric(site: Site, name: str) -> float:
+    _, page = await site.get("/metrics")
+    found = re.search(rf"^{re.escape(name)} (\S+)$", page, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+RATE = 'smsd_account_rate{operator="telco"}'
+LATER = 'smsd_answers_total{operator="telco",verdict="later"}'
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"limits": {"rate": 20}},
+        {"rules": [{"name": "throttled", "throttle": 13}]},
+        {"rules": [{"name": "queue full", "refuse": "0x14", "times": 13}]},
+    ],
+    ids=["a rate", "throttled", "queue full"],
+)
+async def test_the_account_rests_and_every_text_comes_once(tmp_path: Path, limits: dict[str, Any]) -> None:
+    """ESME_RTHROTTLED and ESME_RMSGQFUL rest the account; nothing is lost, doubled or sent in a flood."""
+    async with town(**limits) as operator:
+        site = Site(tmp_path, operator.simulator.port)
+        quick = "rate = 1000\nthrottle_pause_s = 0.1\nthrottle_recover_s = 1\n"
+        site.config.write_text(site.config.read_text().replace("rate = 1000\n", quick))
+        site.daemon = Daemon(load(site.config))
+        await site.start()
+        try:
+            await site.bound()
+            for number in NUMBERS:
+                operator.text("HJELP", number)
+            async with asyncio.timeout(20):
+                while not await metric(site, LATER):
+                    await asyncio.sleep(0.01)
+                assert await metric(site, RATE) < 1000
+                await eventually(lambda: all(operator.heard(number) for number in NUMBERS))
+                while await metric(site, RATE) < 1000:
+                    await asyncio.sleep(0.05)
+            assert await metric(site, LATER) < 60
+        finally:
+            await site.stop()
+    assert Counter(len(operator.heard(number)) for number in NUMBERS) == {1: len(NUMBERS)}
+    assert {fate for (fate,) in site.rows("SELECT fate FROM messages WHERE direction = 'out'")} <= {
+        "accepted",
+        "delivered",
+    }

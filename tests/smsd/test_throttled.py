@@ -14,6 +14,9 @@ from test_daemon import Site, town
 
 from smsd.daemon import Daemon
 from smsd.settings import load
+from smsd.smpp.answers import Answer
+from smsd.smpp.pdu import DeliverSm, Frame, SubmitSmResp, Tag, Tlv
+from smsd.smpp.server import ServerConnection, SmppServer
 
 NUMBERS = [f"47420{number:05d}" for number in range(60)]
 
@@ -64,3 +67,63 @@ async def test_the_account_rests_and_every_text_comes_once(tmp_path: Path, limit
         "accepted",
         "delivered",
     }
+
+
+class Congested:
+    """An SMSC that accepts everything and says how near its limit it is (congestion_state, 0x0428)."""
+
+    def __init__(self) -> None:
+        self.level: int | None = None
+        self.conns: list[ServerConnection] = []
+        self.submits = 0
+
+    def on_bind(self, conn: ServerConnection, frame: Frame) -> int:
+        self.conns.append(conn)
+        return 0
+
+    def on_requests(self, conn: ServerConnection, frames: list[Frame]) -> None:
+        for frame in frames:
+            self.submits += 1
+            tlvs = () if self.level is None else (Tlv.of_int(Tag.CONGESTION_STATE, self.level, 1),)
+            conn.respond(frame, SubmitSmResp(str(self.submits), tlvs))
+
+    def on_answers(self, conn: ServerConnection, answers: list[Answer]) -> None:
+        """Nothing to see to."""
+
+    def on_closed(self, conn: ServerConnection, reason: str) -> None:
+        """Nothing to see to."""
+
+
+async def test_congestion_state_slows_the_account_before_anything_is_refused(tmp_path: Path) -> None:
+    smsc = Congested()
+    server = SmppServer(smsc)
+    await server.start()
+    site = Site(tmp_path, server.port)
+    site.config.write_text(
+        site.config.read_text().replace("rate = 1000\n", "rate = 1000\nthrottle_recover_s = 1\n")
+    )
+    site.daemon = Daemon(load(site.config))
+    await site.start()
+
+    async def asks(number: str) -> None:
+        before = smsc.submits
+        mo = DeliverSm(source_addr=number, destination_addr="2030", short_message=b"HJELP")
+        assert smsc.conns[0].request(mo, number)
+        await eventually(lambda: smsc.submits > before)
+
+    try:
+        await site.bound()
+        await asks(NUMBERS[0])
+        assert await metric(site, RATE) == 1000
+        smsc.level = 100
+        await asks(NUMBERS[1])
+        async with asyncio.timeout(10):
+            while await metric(site, RATE) == 1000:
+                await asyncio.sleep(0.01)
+            smsc.level = 0
+            while await metric(site, RATE) < 1000:
+                await asyncio.sleep(0.05)
+        assert await metric(site, LATER) == 0
+    finally:
+        await site.stop()
+        await server.stop()

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sabotages import SABOTAGES
+from sim_kinds import GROUPS, too_rare
 from sim_run import run
 
 _CHUNK = 20
@@ -126,12 +127,18 @@ def _sabotages(jobs: int, console: Console) -> int:
 
 
 def _tell(tally: Tally, seconds: float, console: Console) -> None:
-    for title, counts in (("faults that fired", tally.faults), ("what happened", tally.figures)):
-        table = Table("times", title, box=None)
-        for name, count in counts.most_common():
-            table.add_row(f"{count:,}", name)
-        console.print(table)
+    fired = Table("times", "faults that fired", box=None)
+    for group, kinds in GROUPS.items():
+        fired.add_row("", f"[bold]{group}")
+        for kind in kinds:
+            fired.add_row(f"{tally.faults[kind]:,}", kind)
+    figures = Table("times", "what happened", box=None)
+    for name, count in tally.figures.most_common():
+        figures.add_row(f"{count:,}", name)
+    console.print(fired, figures)
     console.print(f"{tally.runs:,} seeds in {seconds:.0f} s, {tally.runs / seconds:.1f} a second")
+    for kind, (count, floor) in too_rare(tally.faults, tally.runs).items():
+        console.print(f"[red]{kind}: fired {count} times; so many runs ask for {floor}")
     for seed, found in sorted(tally.failed)[:20]:
         console.print(f"seed {seed}: {found[0]}", markup=False, highlight=False)
         console.print(f"    make simulate SEED={seed}")
@@ -167,8 +174,13 @@ def main() -> int:
         tally = many(given.first, given.seeds, given.jobs, given.most_failures)
         _tell(tally, time.monotonic() - started, console)
         if not tally.failed:
-            console.print("[green]No invariant was broken.")
-            return 0
+            rare = too_rare(tally.faults, tally.runs)
+            console.print(
+                f"[red]No invariant was broken, but {len(rare)} kinds of fault fired too seldom."
+                if rare
+                else "[green]No invariant was broken, and every kind of fault fired."
+            )
+            return 1 if rare else 0
         seed = min(seed for seed, _ in tally.failed)
         console.print("\n".join(run(seed).story), markup=False, highlight=False, soft_wrap=True)
     console.print(f"[red]{len(tally.failed)} seeds failed; the story above is that of seed {seed}")

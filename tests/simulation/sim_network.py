@@ -13,6 +13,8 @@ from typing import Any
 
 from sim_time import Agenda, SimLoop
 
+_STUCK = 100_000
+
 
 class Transport(asyncio.Transport):
     """One end of a connection."""
@@ -44,6 +46,10 @@ class Transport(asyncio.Transport):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Taken as it is."""
+
+    def get_write_buffer_size(self) -> int:
+        """Octets that wait: some that do not move while the peer takes nothing."""
+        return _STUCK if self.writes_stopped else 0
 
     def is_closing(self) -> bool:
         return self._closing

@@ -16,7 +16,7 @@ from sim_operator import ModelOperator
 from foundation.clock import DAY_US, SECOND_US, oslo
 from foundation.contract import Outcome
 from foundation.ids import Ids
-from smsd.charging.reconciliation import Line, Period, apply, reconcile
+from smsd.charging.reconciliation import CannotReconcile, Line, Period, apply, reconcile
 from smsd.charging.report_verdicts import Kind
 from smsd.charging.reports import read_report
 from smsd.charging.worklist import CannotResolve, resolve
@@ -98,7 +98,13 @@ def _applied(world: World, operator: ModelOperator, account: Operator) -> list[L
     world.tell(f"{operator.traits.name}: reports {len(report.rows)} rows")
     connection = world.locked_store()
     try:
-        lines = reconcile(connection, report, account, _period(world, now_us), now_us)
+        try:
+            lines = reconcile(connection, report, account, _period(world, now_us), now_us)
+        except CannotReconcile as error:
+            # rightly so where no charge's id was ever told
+            if _any_named(connection, operator.traits.name):
+                world.find("I8", f"{operator.traits.name}'s report is refused: {error}")
+            return []
         done = apply(
             connection,
             lines,
@@ -114,6 +120,14 @@ def _applied(world: World, operator: ModelOperator, account: Operator) -> list[L
     for line in done:
         world.tell(f"report: {line.kind} {line.charge[-6:]} {line.state} → {line.after}")
     return done
+
+
+def _any_named(connection: sqlite3.Connection, operator: str) -> bool:
+    query = (
+        "SELECT count(*) FROM charge_events e JOIN charges c ON c.id = e.charge "
+        "WHERE c.operator = ? AND e.evidence = 'answer_accepted'"
+    )
+    return bool(connection.execute(query, (operator,)).fetchone()[0])
 
 
 def _period(world: World, now_us: int) -> Period:

@@ -7,6 +7,7 @@ import random
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ from frail_disk import SECTOR, FrailDisk, Image, Unavailable
 from power_trial import CUT, FAILED, IN_A_COMMIT, frail, play
 from programs import leave_out
 
-from foundation.store import connect_sqlite
+from foundation.clock import SystemClock
+from foundation.ownership import StoreNotNow, open_owned
+from foundation.store import StoreFailed, Tx, connect_sqlite, run_at_once
+from smsd.store import SCHEMA
 
 SEEDS = 100
 _CHUNK = 25
@@ -83,6 +87,50 @@ def test_the_disk_keeps_what_was_synced_and_of_the_rest_what_it_likes(tmp_path: 
             assert last.execute("SELECT a FROM t").fetchall() == [(3,)]
     finally:
         disk.remove()
+
+
+async def test_a_start_on_a_disk_that_fails_is_put_off_and_then_succeeds(
+    disk: FrailDisk, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/smsd.db"
+    await open_owned(url, SCHEMA, SystemClock()).close()
+    disk.watch(tmp_path)
+    disk.sync_fails = lambda _path: True
+    with pytest.raises(StoreNotNow, match="cannot be written"):
+        open_owned(url, SCHEMA, SystemClock())
+    disk.sync_fails = None
+    await open_owned(url, SCHEMA, SystemClock()).close()
+
+
+async def test_a_failed_sync_is_undone_and_the_database_is_opened_anew(
+    disk: FrailDisk, tmp_path: Path
+) -> None:
+    store = open_owned(f"sqlite:///{tmp_path}/smsd.db", SCHEMA, SystemClock(), runner=run_at_once)
+    disk.watch(tmp_path)
+    await store.close()
+    store = open_owned(f"sqlite:///{tmp_path}/smsd.db", SCHEMA, SystemClock(), runner=run_at_once)
+    before = store._connection
+    disk.sync_fails = lambda _path: True
+    with pytest.raises(StoreFailed, match="disk I/O error"):
+        await store.run(partial(stop, "ORG1"))
+    assert not store.healthy
+    assert "disk I/O error" in store.trouble
+    disk.sync_fails = None
+    await store.run(partial(stop, "ORG2"))
+    assert store._connection is not before
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        before.execute("SELECT 1")
+    assert (store.healthy, store.trouble) == (True, "")
+    disk.cut(tmp_path / "smsd.db", keep=0.0)
+    await store.close()
+    with contextlib.closing(connect_sqlite(tmp_path / "smsd.db")) as after:
+        assert after.execute("SELECT org FROM stops").fetchall() == [("ORG2",)]
+
+
+def stop(org: str, tx: Tx) -> None:
+    tx.connection.execute(  # type: ignore[attr-defined]
+        "INSERT INTO stops (org, number, at_us) VALUES (?, '+4799999901', 1)", (org,)
+    )
 
 
 def test_unsynced_writes_are_torn_at_sectors() -> None:

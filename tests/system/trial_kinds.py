@@ -20,8 +20,9 @@ from foundation.ownership import EXIT_LOST, EXIT_NOT_NOW
 if TYPE_CHECKING:
     from mosquitto import Mosquitto
 
-WEIGHTS = {"gateway": 60, "bridge": 12, "broker": 8, "takeover": 14, "pause": 12}
-"""How often each happens; after a pause something else does, with the same texts under way."""
+DECK = {"gateway": 24, "bridge": 5, "broker": 4, "takeover": 7, "pause": 5}
+"""How often each happens in a round of 40 kills, in an order drawn anew; after a pause something else does,
+with the same texts under way."""
 _STOPS = 30
 
 
@@ -36,6 +37,7 @@ class Mischief:
         self._random = rng
         self._counts = counts
         self._starts_s = starts_s
+        self._deck: list[str] = []
         self._acts: dict[str, Callable[[], None]] = {
             "gateway": self._gateway,
             "bridge": self._bridge,
@@ -48,7 +50,10 @@ class Mischief:
         """Until something was killed or had its store taken."""
         kind = "pause"
         while kind == "pause":
-            kind = self._random.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+            if not self._deck:
+                self._deck = [kind for kind, times in DECK.items() for _ in range(times)]
+                self._random.shuffle(self._deck)
+            kind = self._deck.pop()
             self._acts[kind]()
             self._counts[kind] += 1
 

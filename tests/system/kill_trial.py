@@ -51,7 +51,7 @@ TEXTS = (
 """What a wave's phones text, by the last digit of their number. The seventh takes four segments."""
 OWED_KR = {0: 50, 1: 100, 2: 250, 3: 1000, 7: 50, 8: 50}
 """What the phones with this last digit owe ORG1 beforehand."""
-_SETTLE_S = 120.0
+_SETTLE_S = 600.0
 
 
 @dataclass

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from trial_kinds import hang
 from trial_world import Program, World, until
 
 from foundation.ownership import EXIT_LOST, EXIT_NOT_NOW
@@ -55,7 +56,7 @@ def test_a_hung_gateway_is_taken_over_from_and_ends_when_it_wakes(world: World) 
     until(world.phones.listens, "the simulator to listen")
     world.smsd.start()
     until(lambda: world.phones.binds == 1, "the gateway to bind")
-    os.kill(world.smsd.pid, signal.SIGSTOP)
+    hang(world.smsd.pid, world.store)
     second = second_gateway(world, "--take-over")
     until(lambda: "smsd.started" in events(second.log), "the second gateway to start")
     ended = world.smsd

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 DECK = {"gateway": 24, "bridge": 5, "broker": 4, "takeover": 7, "pause": 5}
 """How often each happens in a round of 40 kills, in an order drawn anew; after a pause something else does,
 with the same texts under way."""
-_STOPS = 30
 
 
 class Mischief:
@@ -89,7 +88,7 @@ class Mischief:
     def _takeover(self) -> None:
         """The gateway hangs, another takes its store over; then it wakes, or is gone for good."""
         world, old = self._world, self._world.smsd
-        in_commit = self._stop(old.pid)
+        in_commit = hang(old.pid, world.store, even_in_a_commit=self._random.random() < 0.1)
         before = _epoch(world.store)
         new = world.another_gateway("--take-over")
         new.start()
@@ -122,21 +121,24 @@ class Mischief:
         world.swap_gateway(new)
         until(lambda: world.phones.binds == 1 and self._bound(), "the second gateway alone is bound")
 
-    def _stop(self, pid: int) -> bool:
-        """Stop it, most times outside a commit; whether it holds the store's write lock."""
-        for _ in range(_STOPS):
-            os.kill(pid, signal.SIGSTOP)
-            held = _is_locked(self._world.store)
-            if not held or self._random.random() < 0.01:
-                return held
-            os.kill(pid, signal.SIGCONT)
-            time.sleep(self._random.uniform(0.0005, 0.004))
-        os.kill(pid, signal.SIGSTOP)
-        return _is_locked(self._world.store)
-
     def _bound(self) -> bool:
         self._world.smsd.check()
         return self._world.phones.binds > 0
+
+
+def hang(pid: int, store: Path, *, even_in_a_commit: bool = False) -> bool:
+    """Stop a process, unless asked otherwise at a moment when it does not hold the store's write lock;
+    whether it does."""
+
+    def stopped() -> bool:
+        os.kill(pid, signal.SIGSTOP)
+        if even_in_a_commit or not _is_locked(store):
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
+
+    until(stopped, "a moment outside a commit")
+    return _is_locked(store)
 
 
 def _is_locked(store: Path) -> bool:

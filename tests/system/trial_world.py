@@ -21,6 +21,8 @@ from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 PATIENCE_S = 30.0
+_COMMAND_S = 900.0
+"""The bridge's audit over a long trial's books takes a while on a busy machine."""
 SHORT_CODE = "2030"
 
 
@@ -438,7 +440,7 @@ class World:
             [sys.executable, "-m", module, *args, "--config", str(self.config)],
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S * 4,
+            timeout=_COMMAND_S,
             check=False,
         )
 

@@ -68,11 +68,13 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     ),
     (
         "what was charged for an invoice and not given back",
-        """SELECT s.invoice, s.paid_ore + s.excess_ore,
-                  coalesce(sum(CASE WHEN p.state = 'charged' THEN p.amount_ore END), 0)
-           FROM standings s LEFT JOIN payments p ON p.invoice = s.invoice GROUP BY s.invoice
-           HAVING s.paid_ore + s.excess_ore
-                  <> coalesce(sum(CASE WHEN p.state = 'charged' THEN p.amount_ore END), 0)""",
+        """SELECT s.invoice, s.paid_ore + s.excess_ore, coalesce(p.charged, 0)
+           FROM standings s
+           LEFT JOIN (
+               SELECT invoice, sum(amount_ore) AS charged
+               FROM payments WHERE state = 'charged' GROUP BY invoice
+           ) p ON p.invoice = s.invoice
+           WHERE s.paid_ore + s.excess_ore <> coalesce(p.charged, 0)""",
     ),
     (
         "a payment's journals",
@@ -105,11 +107,14 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     ),
     (
         "a payment's evidence",
-        """SELECT p.id, p.state, coalesce((SELECT group_concat(v.outcome, ', ') FROM evidence v
-                                           WHERE v.payment = p.id), 'nothing')
+        """SELECT p.id, p.state, coalesce(v.outcomes, 'nothing')
            FROM payments p
-           WHERE p.state <> 'pending'
-             AND NOT EXISTS (SELECT 1 FROM evidence v WHERE v.payment = p.id AND v.outcome = p.state)""",
+           LEFT JOIN (
+               SELECT payment, group_concat(outcome, ', ') AS outcomes FROM evidence GROUP BY payment
+           ) v ON v.payment = p.id
+           LEFT JOIN (SELECT DISTINCT payment, outcome FROM evidence) w
+               ON w.payment = p.id AND w.outcome = p.state
+           WHERE p.state <> 'pending' AND w.payment IS NULL""",
     ),
     (
         "invoice numbers of a series",

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 import structlog
@@ -19,6 +20,8 @@ from foundation.mailbox import Carrier, Outbox, Posted
 from foundation.store import Store, StoreFailed
 
 log = structlog.get_logger(__name__)
+
+_LOOK_ROWS = 1000
 
 
 class CourierSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +109,7 @@ class Courier:
         self._unsettled: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._started = False
+        self._looked_seq = 0
         self.offered = 0
         self.repeated = 0
         self.settled = 0
@@ -163,6 +167,7 @@ class Courier:
             peer.waiting = waiting
             peer.counted_seq = newest
             peer.behind = True
+            self._looked_seq = max(self._looked_seq, newest)
         self._started = True
         await self._refill()
 
@@ -177,24 +182,45 @@ class Courier:
             self._depart(self._peers[name])
 
     async def look(self) -> None:
-        """Take up parcels that a command put into the outbox beside this process.
+        """Take up parcels that a command put into the outbox beside this process; reads what is newer than at
+        the last look.
 
         Raises:
             StoreFailed: nothing is taken up; call again.
         """
         if not self._started:
             return
-        counts = await self._store.run(self._outbox.counts)
-        for name, (waiting, newest) in counts.items():
-            peer = self._peers.setdefault(name, _Peer())
-            held = len(peer.flight) + len(peer.line) + len(self._unsettled)
-            if waiting > held and not peer.behind:
-                # in order, whatever was told meanwhile
-                peer.rewind(1)
-                peer.told_seq = max(peer.told_seq, newest)
-                peer.counted_seq = max(peer.counted_seq, newest)
-                peer.waiting = waiting
+        while True:
+            after = self._looked_seq
+            found = await self._store.run(partial(self._outbox.newer, after_seq=after, limit=_LOOK_ROWS))
+            for seq, parcel, name in found:
+                self._see(self._peers.setdefault(name, _Peer()), seq, parcel)
+            if found:
+                self._looked_seq = max(self._looked_seq, found[-1][0])
+            if len(found) < _LOOK_ROWS:
+                break
         await self._refill()
+
+    def _see(self, peer: _Peer, seq: int, parcel: str) -> None:
+        """A parcel that is in the store: where nobody told of it, read it in its place."""
+        if self._has(peer, parcel):
+            return
+        comes = peer.behind and seq > peer.last_seq
+        if comes and seq <= peer.told_seq:
+            return
+        peer.waiting += 1
+        # whoever tells of it after all is not to count it again
+        peer.counted_seq = max(peer.counted_seq, seq)
+        peer.told_seq = max(peer.told_seq, seq)
+        if not comes:
+            peer.rewind(seq)
+
+    def _has(self, peer: _Peer, parcel: str) -> bool:
+        return (
+            parcel in peer.flight
+            or parcel in self._unsettled
+            or any(parcel == other.id for other in peer.line)
+        )
 
     async def on_acks(self, ids: Sequence[str]) -> None:
         """The other side committed these: start the next flight; they are settled in the store before long.

@@ -143,6 +143,14 @@ _WAITING = Statement(
     "after",
     "limit",
 )
+_NEWER = Statement(
+    select(_OUT.c.seq, _OUT.c.id, _OUT.c.peer)
+    .where(_OUT.c.seq > bindparam("after"))
+    .order_by(_OUT.c.seq)
+    .limit(bindparam("limit")),
+    "after",
+    "limit",
+)
 _COUNTS = Statement(select(_OUT.c.peer, func.count(), func.max(_OUT.c.seq)).group_by(_OUT.c.peer))
 _SEEN = Statement(
     insert(_IN).values(id=bindparam("id"), at_us=bindparam("at_us")).on_conflict_do_nothing(), "id", "at_us"
@@ -192,6 +200,10 @@ class Outbox:
     def waiting(self, tx: Tx, peer: str, after_seq: int, limit: int) -> list[Posted]:
         """The oldest parcels that wait for a peer, with a `seq` above `after_seq`, in order."""
         return [Posted(*row) for row in tx.all(_WAITING, (peer, after_seq, limit))]
+
+    def newer(self, tx: Tx, after_seq: int, limit: int) -> list[tuple[int, str, str]]:
+        """`seq`, id and peer of the oldest parcels above `after_seq`, whosever they are, in order."""
+        return [(seq, parcel, peer) for seq, parcel, peer in tx.all(_NEWER, (after_seq, limit))]
 
     def counts(self, tx: Tx) -> dict[str, tuple[int, int]]:
         """How many parcels wait and the newest one's `seq`, by peer."""

@@ -432,3 +432,21 @@ async def test_before_the_start_a_look_leaves_all_to_it(store: Store) -> None:
     assert desk.carrier.take() == []
     await desk.courier.start()
     assert desk.carrier.take() == [["1"]]
+
+
+async def test_a_stranger_is_found_where_memory_holds_later_ones_and_not_all(store: Store) -> None:
+    desk = Desk(store, in_flight=2)
+    await desk.courier.start()
+    await desk.post(1)
+    await desk.send(7)
+    await desk.courier.look()
+    await desk.post(1)
+    await desk.courier.look()
+    offered = desk.carrier.take()
+    while await desk.unsettled():
+        await desk.ack(*offered[-1])
+        await desk.courier.tick()
+        offered += desk.carrier.take()
+    told = [body for each in offered for body in each]
+    assert sorted(told) == sorted(set(told)) == [str(number) for number in range(1, 10)]
+    assert desk.courier.waiting == 0

@@ -163,7 +163,7 @@ def test_one_from_each_side_are_two(play: Play) -> None:
 
 
 def test_a_charge_not_sent_is_called_off_by_two_and_its_message_ends(plays: Callable[..., Play]) -> None:
-    play = plays(limits={"resolve_alone_kr": 10})
+    play = plays(resolve_alone_kr=10)
     play.link.can_submit = False
     wish = play.charge()
     play.parcel(wish)

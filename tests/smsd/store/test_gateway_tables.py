@@ -13,11 +13,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 import smsd.store.migrations
-from foundation.store import Statement, open_sqlite
+from foundation.store import open_sqlite
 from smsd.charging import worklist
 from smsd.store import SCHEMA
-from smsd.store import charge_statements as charge_sql
-from smsd.store import statements as sql
 
 CHARGE = (
     "INSERT INTO charges (id, conversation, message, org, invoice, operator, short_code, number, amount_ore, "
@@ -74,22 +72,6 @@ def test_charges_that_wait_or_are_over_stand_beside_an_unfinished_one(
 ) -> None:
     db.execute(CHARGE, ("1", "m1", "accepted"))
     db.execute(CHARGE, ("2", "m2", state))
-    db.close()
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [sql.OVERDUE, sql.CHARGES_IN_STATE, sql.OPEN_CHARGES, charge_sql.TO_QUERY, charge_sql.IN_DOUBT_SINCE],
-)
-def test_what_is_asked_every_second_reads_unfinished_charges_alone(
-    db: sqlite3.Connection, statement: Statement
-) -> None:
-    values = tuple(range(len(statement.names)))
-    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement.sql}", values)]
-    assert next(step for step in plan if "charges" in step.split()).startswith(
-        "SEARCH charges USING INDEX ix_charges_open"
-    )
-    assert not [step for step in plan if step.startswith("SCAN")]
     db.close()
 
 

@@ -219,12 +219,12 @@ def disagreements(world: World) -> list[str]:
     return found
 
 
-def calm(world: World, payments: int) -> dict[str, Any]:
-    """The calm rounds; what they came to."""
+def calm(world: World, payments: int, at_most_s: float) -> dict[str, Any]:
+    """The calm rounds, none of them begun after `at_most_s`; what they came to."""
     before = cpu_s(world.daemon.pid), cpu_s(world.simulator.pid)
     started, done, spent = time.monotonic(), 0, 0.0
     place = FIRST_CALM
-    while done < payments:
+    while done < payments and time.monotonic() - started < at_most_s:
         count = min(ROUND, payments - done)
         load = world.begin(place, count)
         running = time.monotonic()
@@ -256,6 +256,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--payments", type=int, default=10_000)
+    parser.add_argument("--minutes", type=float, default=1e6, help="begin no round after so many")
     parser.add_argument("--losses", type=int, default=3, help="how often the operator is killed")
     parser.add_argument("--loss-round", type=int, default=2000, help="members who text in such a round")
     parser.add_argument("--window", type=int, default=50, help="unanswered submit_sm")
@@ -269,10 +270,10 @@ def main() -> None:
     world = World(asked.window, asked.mo_window, asked.receipts)
     faults: list[str] = []
     try:
-        result: dict[str, Any] = {"calm": calm(world, asked.payments)}
+        result: dict[str, Any] = {"calm": calm(world, asked.payments, asked.minutes * 60)}
         first = result["calm"]
-        if first["states"] != {"charged": asked.payments}:
-            faults.append(f"of {asked.payments} payments the states are {first['states']}")
+        if first["states"] != {"charged": first["paid"]}:
+            faults.append(f"of {first['paid']} payments the states are {first['states']}")
         faults += disagreements(world)
         result["losses"] = [
             world.lose(FIRST_LOSS + place, asked.loss_round, 0.05 * place) for place in range(asked.losses)

@@ -98,7 +98,7 @@ def migrated(file: Path, revision: str) -> sqlite3.Connection:
 
 def test_charges_that_were_there_before_limits_count_towards_them(tmp_path: Path) -> None:
     file = tmp_path / "smsd.db"
-    before = migrated(file, "0004_found_by_index")
+    before = migrated(file, "0005_proposals")
     for number, state in enumerate(
         ("charged", "in_doubt", "refused", "not_charged", "refunded", "not_charged")
     ):

@@ -171,6 +171,11 @@ class ChargeSettled(HandoffMessage, frozen=True, kw_only=True, tag="charge_settl
 
     With `contradiction` *open*, evidence came that speaks against the outcome: what the charge was for must
     not be charged again until the operator's report or a named human has said *settled*.
+
+    `sequence` orders what is said of one charge: the highest counts, whenever it comes; of equal ones, and
+    where it is 0 (an older gateway), the outcome that is further on. `operator` carried the charge.
+    `overbilled` is what was billed beyond the charge's amount and is owed to the payer, `given_back` what
+    the operator gave back of what is owed; both are sums as of this message.
     """
 
     charge: str
@@ -178,6 +183,10 @@ class ChargeSettled(HandoffMessage, frozen=True, kw_only=True, tag="charge_settl
     reason: Reason = Reason.NONE
     evidence: str = ""
     contradiction: Contradiction = Contradiction.NONE
+    sequence: int = 0
+    operator: str = ""
+    overbilled: Ore = 0
+    given_back: Ore = 0
 
 
 class SmsSettled(HandoffMessage, frozen=True, kw_only=True, tag="sms_settled"):

@@ -50,6 +50,7 @@ VALUES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "corrected": frozenset({"amount"}),
         "unsettled": frozenset({"amount"}),
         "just_paid": frozenset({"amount"}),
+        "reversed": frozenset({"amount"}),
         "no_email": frozenset(),
         "no_name": frozenset(),
         "no_active_fee": frozenset(),
@@ -135,6 +136,14 @@ REPLIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "Vil du betale enda en faktura på samme beløp, send meldingen igjen om noen minutter.",
             "en": "A payment of NOK {amount} to {organisation} was made just now. "
             "To pay another invoice of the same amount, send the message again in some minutes.",
+        },
+        "reversed": {
+            "nn": "Retting: SMS-betalinga di på {amount} kr til {organisation} gjekk likevel ikkje gjennom. "
+            "Fakturaen er ikkje betalt.",
+            "nb": "Rettelse: SMS-betalingen din på {amount} kr til {organisation} gikk likevel ikke gjennom. "
+            "Fakturaen er ikke betalt.",
+            "en": "Correction: your SMS payment of NOK {amount} to {organisation} did not go through "
+            "after all. The invoice is not paid.",
         },
         "no_email": {
             "nn": "Vi fant ikke en gyldig epostadresse i meldingen din.",

@@ -5,6 +5,8 @@ Every piece of evidence is kept as a row, whether it moved the charge, said noth
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from foundation.contract import ChargeSettled, Contradiction, Outcome, Reason
@@ -16,7 +18,7 @@ from smsd.store import statements as sql
 from smsd.store.tables import UNCOUNTED
 from smsd.work import Plan
 
-_OUTCOMES = {
+OUTCOMES = {
     ChargeState.CHARGED: Outcome.CHARGED,
     ChargeState.NOT_CHARGED: Outcome.NOT_CHARGED,
     ChargeState.REFUSED: Outcome.NOT_CHARGED,
@@ -25,6 +27,26 @@ _OUTCOMES = {
 }
 OPEN, SETTLED = 1, 2
 """What `contradicted` holds once evidence has contradicted a charge; 0 before."""
+_DISPUTE = {OPEN: Contradiction.OPEN, SETTLED: Contradiction.SETTLED}
+
+
+_OVERBILLED = re.compile(r"(\d+) øre beyond the price, (\d+) øre of it given back")
+
+
+class Overbilled(msgspec.Struct, frozen=True, gc=False):
+    """What was billed beyond a charge's price, and how much of it was given back; sums, øre."""
+
+    beyond_ore: int = 0
+    back_ore: int = 0
+
+    @classmethod
+    def read(cls, detail: str) -> Overbilled:
+        """From the detail of such evidence; nothing where it is none."""
+        found = _OVERBILLED.match(detail)
+        return cls(int(found[1]), int(found[2])) if found else cls()
+
+    def __str__(self) -> str:
+        return f"{self.beyond_ore} øre beyond the price, {self.back_ore} øre of it given back"
 
 
 def _counts(state: ChargeState, *, disputed: bool) -> bool:
@@ -104,18 +126,19 @@ class Desk:
             if result.state in FINAL:
                 plan.released.append((charge.number, charge.short_code, charge.amount_ore))
                 of = Contradiction.SETTLED if settles else Contradiction.OPEN
-                self._tell(plan, charge, result.state, words, reason, of if disputed else Contradiction.NONE)
+                told = of if disputed else Contradiction.NONE
+                self._tell(tx, plan, charge, result.state, words, reason, told)
             elif result.state is ChargeState.IN_DOUBT:
                 plan.alarms.append(
                     ("charge.in_doubt", {"charge": charge.id, "conversation": charge.conversation})
                 )
         elif result.verdict is Verdict.SETTLES:
-            self._tell(plan, charge, charge.state, words, Reason.NONE, Contradiction.SETTLED)
+            self._tell(tx, plan, charge, charge.state, words, Reason.NONE, Contradiction.SETTLED)
         elif result.verdict is Verdict.CONTRADICTS:
             tx.run(sql.CONTRADICT_CHARGE, [(OPEN, plan.at_us, charge.id)])
             plan.count("contradictions", charge.state)
             if charge.state in FINAL:
-                self._tell(plan, charge, charge.state, words, Reason.NONE, Contradiction.OPEN)
+                self._tell(tx, plan, charge, charge.state, words, Reason.NONE, Contradiction.OPEN)
             plan.alarms.append(self.contradiction(charge, evidence))
         open_after = result.verdict is Verdict.CONTRADICTS or (disputed and not settles)
         counts = _counts(result.state, disputed=open_after)
@@ -129,8 +152,17 @@ class Desk:
         fields = {"charge": charge.id, "conversation": charge.conversation, "state": str(charge.state)}
         return "charge.contradicted", {**fields, "evidence": str(evidence)}
 
+    def overbilled(self, tx: Tx, plan: Plan, charge: ChargeRow, found: Overbilled, detail: str) -> None:
+        """Keep that a message was billed beyond its charge's price; the bridge owes the payer so much."""
+        evidence = Evidence.OVERBILLED
+        words = f"{found}; {detail}"
+        self._keep(tx, plan, charge, evidence, step(charge.state, evidence), Reason.NONE, words)
+        told = _DISPUTE.get(charge.contradicted, Contradiction.NONE)
+        self._tell(tx, plan, charge, charge.state, f"{evidence} {words}", Reason.NONE, told)
+
     def _tell(
         self,
+        tx: Tx,
         plan: Plan,
         charge: ChargeRow,
         state: ChargeState,
@@ -138,16 +170,28 @@ class Desk:
         reason: Reason,
         contradiction: Contradiction,
     ) -> None:
+        """The bridge hears of a charge's end; `charge` is as it was before."""
+        sequence, beyond = 1, Overbilled()
+        if charge.state in FINAL:
+            # every piece of evidence is a row, this one too: so it grows, and is above the first word's 1
+            counted = tx.one(sql.COUNT_CHARGE_EVENTS, (charge.id,))
+            sequence = max(2, counted[0]) if counted else 2
+            last = tx.one(sql.LAST_OVERBILLED, (charge.id,))
+            beyond = Overbilled.read(last[0]) if last else beyond
         plan.handoff.append(
             ChargeSettled(
                 id=self._ids.new(),
                 conversation=charge.conversation,
                 at=plan.at_us,
                 charge=charge.id,
-                outcome=_OUTCOMES[state],
+                outcome=OUTCOMES[state],
                 reason=reason,
                 evidence=words,
                 contradiction=contradiction,
+                sequence=sequence,
+                operator=charge.operator,
+                overbilled=beyond.beyond_ore,
+                given_back=beyond.back_ore,
             )
         )
 

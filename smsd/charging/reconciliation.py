@@ -22,11 +22,11 @@ from foundation.contract import GatewayParcel, Reason
 from foundation.ids import Ids
 from foundation.mailbox import BRIDGE, Outbox
 from foundation.store import SqliteTx
-from smsd.charging.desk import OPEN, Desk
+from smsd.charging.desk import OPEN, Desk, Overbilled
 from smsd.charging.report_charges import keys_of, read_charges, spoken, spoken_of
 from smsd.charging.report_matching import Group, How, Ours, match, may_be_one_of
-from smsd.charging.report_verdicts import BILLED, Bill, Kind, advice, bill_of, judge, walk
-from smsd.charging.reports import Report
+from smsd.charging.report_verdicts import BILLED, Bill, Kind, advice, beyond, bill_of, judge, walk
+from smsd.charging.reports import Report, Said
 from smsd.charging.states import ChargeState, Evidence, Verdict, step
 from smsd.settings_operators import Operator
 from smsd.work import Plan
@@ -54,7 +54,8 @@ class Line(msgspec.Struct, frozen=True):
     """One charge, or one message unknown here, on both sides. Øre; `at_us` UTC microseconds.
 
     `amount_ore` is what the charge asks for;
-    `ours_ore` and `theirs_ore` are what was billed and not given back. `evidence` is what applying says of
+    `ours_ore` and `theirs_ore` are what was billed and not given back. `known` is what was known to be billed
+    beyond the price, `beyond` what is so with this report. `evidence` is what applying says of
     the charge, `refund` what applying with refunds adds; `applied` what was said, `after` the state then.
     """
 
@@ -76,6 +77,8 @@ class Line(msgspec.Struct, frozen=True):
     advice: str = ""
     applied: tuple[Evidence, ...] = ()
     after: ChargeState | None = None
+    known: Overbilled = Overbilled()
+    beyond: Overbilled = Overbilled()
 
     @property
     def difference_ore(self) -> int:
@@ -195,9 +198,14 @@ def apply(
                 judged = judge(row.state, line.bill, disputed=row.contradicted == OPEN)
                 wanted = judged[1] if judged and line.evidence and line.bill is not B.ABSENT else ()
             before = spoken_of(connection, line.charge, _mark(report))
-            applied = []
+            applied: list[Evidence] = []
             for evidence in wanted:
                 if evidence in before:
+                    continue
+                if evidence is E.OVERBILLED:
+                    if row.state is S.CHARGED:
+                        desk.overbilled(tx, plan, row, line.beyond, _detail(line, report, who))
+                        applied.append(evidence)
                     continue
                 result = step(row.state, evidence, contradicted=row.contradicted == OPEN)
                 if result.verdict is Verdict.KEPT:
@@ -243,12 +251,21 @@ def _line(charge: Ours, group: Group, spoken: frozenset[str], *, may_come: bool)
         return None
     kind, evidence = judged
     refund: tuple[Evidence, ...] = ()
+    found = beyond(group.rows, charge.amount_ore, charge.beyond)
     if group.how is How.AMBIGUOUS:
-        kind, evidence = K.AMBIGUOUS, ()
-    elif bill is B.TWICE:
-        kind, refund = K.BILLED_TWICE, (E.REFUND_OWED,)
+        kind, evidence, found = K.AMBIGUOUS, (), charge.beyond
+    elif bill is B.GIVEN_BACK and _of_what_was_too_much(group, charge, found, spoken):
+        # what went back is what was billed beyond the price; the charge itself stands
+        evidence = (E.OVERBILLED,) if found != charge.beyond else ()
+    elif theirs_ore > charge.amount_ore:
+        kind = K.BILLED_TWICE if bill is B.TWICE else K.AMOUNT_DIFFERS
+        refund = (E.OVERBILLED,) if found != charge.beyond else ()
+        if charge.state is S.CHARGED and theirs_ore == charge.amount_ore + _open_ore(charge.beyond):
+            kind = K.AGREED
     elif bill in (B.ONCE, B.GIVEN_BACK) and theirs_ore != (charge.amount_ore if bill is B.ONCE else 0):
         kind = K.AMOUNT_DIFFERS
+    elif found.back_ore > charge.beyond.back_ore and found.beyond_ore == charge.beyond.beyond_ore:
+        evidence = (*evidence, E.OVERBILLED)
     told = advice(kind, charge.state)
     if bill is B.ABSENT and evidence and may_come:
         evidence, told = (), "open: it may be in the next report, or this one is complete (--complete)"
@@ -256,8 +273,9 @@ def _line(charge: Ours, group: Group, spoken: frozenset[str], *, may_come: bool)
         told = "this report said so before; what came since stands"
     evidence = tuple(each for each in evidence if each not in spoken)
     refund = tuple(each for each in refund if each not in spoken)
-    evidence, after = walk(charge.state, evidence, disputed=charge.disputed)
-    refund = walk(after, refund)[0]
+    evidence, after = _walk(charge.state, evidence, disputed=charge.disputed)
+    refund = _walk(after, refund)[0]
+    ours_ore = charge.amount_ore + _open_ore(charge.beyond) if charge.state in BILLED else 0
     return Line(
         kind=kind,
         bill=bill,
@@ -267,7 +285,7 @@ def _line(charge: Ours, group: Group, spoken: frozenset[str], *, may_come: bool)
         at_us=charge.sent_us or charge.created_us,
         state=charge.state,
         amount_ore=charge.amount_ore,
-        ours_ore=charge.amount_ore if charge.state in BILLED else 0,
+        ours_ore=ours_ore,
         theirs_ore=theirs_ore,
         how=group.how,
         lines=tuple(sorted(row.line for row in group.rows)),
@@ -276,7 +294,30 @@ def _line(charge: Ours, group: Group, spoken: frozenset[str], *, may_come: bool)
         reason=next((row.reason for row in reversed(group.rows) if row.reason), Reason.NONE),
         advice=told,
         after=charge.state,
+        known=charge.beyond,
+        beyond=found,
     )
+
+
+def _of_what_was_too_much(group: Group, charge: Ours, found: Overbilled, spoken: frozenset[str]) -> bool:
+    """Whether rows that give money back give back what was known to be billed beyond the price."""
+    if charge.state is not S.CHARGED or any(row.said is Said.CHARGED for row in group.rows):
+        return False
+    return E.OVERBILLED in spoken or _open_ore(found) < _open_ore(charge.beyond)
+
+
+def _walk(
+    state: ChargeState, evidence: Sequence[Evidence], *, disputed: bool = False
+) -> tuple[tuple[Evidence, ...], ChargeState]:
+    """As `walk`; what was billed beyond the price is told of a charge that is charged by then."""
+    telling, after = walk(state, evidence, disputed=disputed)
+    if E.OVERBILLED in evidence and after is S.CHARGED:
+        telling = (*telling, E.OVERBILLED)
+    return telling, after
+
+
+def _open_ore(beyond: Overbilled) -> int:
+    return beyond.beyond_ore - beyond.back_ore
 
 
 def _stranger(group: Group) -> Line:
@@ -323,4 +364,5 @@ def _invoices_once(lines: list[Line], pool: Sequence[Ours]) -> list[Line]:
 
 
 def _after_ore(line: Line) -> int:
-    return line.amount_ore if line.after in BILLED else 0
+    beyond = line.beyond if E.OVERBILLED in line.applied else line.known
+    return line.amount_ore + _open_ore(beyond) if line.after in BILLED else 0

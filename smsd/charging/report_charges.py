@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from foundation.store import SqliteTx
-from smsd.charging.desk import OPEN
+from smsd.charging.desk import OPEN, Overbilled
 from smsd.charging.report_matching import AHEAD_US, BACK_US, Ours
 from smsd.charging.reports import ReportRow
 from smsd.charging.states import ChargeState, Evidence
@@ -30,6 +30,10 @@ _CHARGES = (
 _NAMED = (
     "SELECT e.charge, e.evidence, e.detail FROM charges c JOIN charge_events e ON e.charge = c.id "  # noqa: S608
     f"WHERE {_WHICH} AND (e.evidence LIKE 'answer_%' OR e.evidence LIKE 'receipt_%')"
+)
+_BEYOND = (
+    "SELECT e.charge, e.detail FROM charges c JOIN charge_events e ON e.charge = c.id "  # noqa: S608
+    f"WHERE {_WHICH} AND e.evidence = 'overbilled' ORDER BY e.id"
 )
 _SPOKEN = (
     "SELECT e.charge, e.evidence FROM charges c JOIN charge_events e ON e.charge = c.id "  # noqa: S608
@@ -73,6 +77,9 @@ def read_charges(
                 keys[charge].add(response_key(found[1], form))
         elif found := _RECEIPTED_ID.search(detail):
             keys[charge].add(receipt_key(found[1], form))
+    beyond = {
+        charge: Overbilled.read(detail) for charge, detail in connection.execute(_BEYOND, which).fetchall()
+    }
     charges = connection.execute(_CHARGES, which).fetchall()
     of_message = {row[1]: row[0] for row in charges}
     tx = SqliteTx(connection)
@@ -94,6 +101,7 @@ def read_charges(
             keys=frozenset(keys[charge] - {""}),
             answered=charge in refused or bool(keys[charge] - {""}),
             disputed=mark == OPEN,
+            beyond=beyond.get(charge, Overbilled()),
         )
         for charge, _, invoice, number, short_code, amount_ore, state, mark, created_us, sent_us in charges
     ]

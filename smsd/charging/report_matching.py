@@ -16,6 +16,7 @@ from operator import attrgetter
 import msgspec
 
 from foundation.clock import DAY_US, SECOND_US
+from smsd.charging.desk import Overbilled
 from smsd.charging.reports import ReportRow
 from smsd.charging.states import ChargeState
 
@@ -37,7 +38,8 @@ class Ours(msgspec.Struct, frozen=True, gc=False):
 
     `sent_us` is when its message was last sent, 0 where it never was. `keys` are the ids the SMSC gave it.
     `answered` is whether an answer came at all: without one, its id is not known. `disputed` is whether
-    evidence against its state waits to be settled.
+    evidence against its state waits to be settled. `beyond` is what earlier reports showed to be billed
+    beyond its price, and what of that was given back.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Ours(msgspec.Struct, frozen=True, gc=False):
     keys: frozenset[str] = frozenset()
     answered: bool = False
     disputed: bool = False
+    beyond: Overbilled = Overbilled()
 
 
 class How(StrEnum):

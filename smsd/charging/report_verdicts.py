@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from smsd.charging.desk import Overbilled
 from smsd.charging.reports import ReportRow, Said
 from smsd.charging.states import ChargeState, Evidence, Verdict, step
 
@@ -80,7 +81,7 @@ _JUDGED: Final[dict[tuple[ChargeState, Bill], Judged]] = {
 _ADVICE: Final[dict[Kind, str]] = {
     K.UNDER_WAY: "being sent: read the report again later",
     K.AMBIGUOUS: "several rows or charges fit: resolve by hand",
-    K.BILLED_TWICE: "have the operator give back what was too much",
+    K.BILLED_TWICE: "owe the payer what was too much (--refunds), and have the operator give it back",
     K.AMOUNT_DIFFERS: "ask the operator for the difference",
     K.INVOICE_BILLED_TWICE: "the invoice is paid by another charge: pay this one back",
     K.UNKNOWN: "ask the operator: it was not sent from here",
@@ -128,6 +129,22 @@ def bill_of(rows: Sequence[ReportRow], amount_ore: int) -> tuple[Bill, int]:
     if len(charged) - len(given_back) > 1 and net_ore > amount_ore:
         return B.TWICE, net_ore
     return (B.ONCE if net_ore > 0 else B.GIVEN_BACK), net_ore
+
+
+def beyond(rows: Iterable[ReportRow], amount_ore: int, known: Overbilled) -> Overbilled:
+    """What is known, with these rows, to be billed beyond the price and given back of that.
+
+    Sums of reports are compared, not added: two reports may show the same row. What goes back beyond what was
+    too much is the charge's own money, and none of this.
+    """
+    charged_ore = back_ore = 0
+    for row in rows:
+        charged_ore += row.amount_ore if row.said is Said.CHARGED else 0
+        back_ore += row.amount_ore if row.said is Said.REFUNDED else 0
+    beyond_ore = max(known.beyond_ore, charged_ore - amount_ore)
+    if not charged_ore and back_ore > beyond_ore:
+        return known
+    return Overbilled(beyond_ore, max(known.back_ore, min(back_ore, beyond_ore)))
 
 
 def walk(

@@ -58,6 +58,7 @@ class Evidence(StrEnum):
     CONFIRMED = "confirmed"  # the payer said yes
     REFUND_OWED = "refund_owed"
     REFUND_MADE = "refund_made"
+    OVERBILLED = "overbilled"  # billed beyond the price, so much is owed to the payer; the charge stands
 
 
 class Verdict(StrEnum):

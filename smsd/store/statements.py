@@ -318,6 +318,17 @@ OPEN_CHARGES = Statement(
     select(_c.state, func.count(), func.min(_c.created_us)).where(_OPEN).group_by(_c.state)
 )
 ADD_CHARGE_EVENT = _insert(charge_events, "id")
+_e = charge_events.c
+COUNT_CHARGE_EVENTS = Statement(
+    select(func.count()).select_from(charge_events).where(_e.charge == bindparam("charge")), "charge"
+)
+LAST_OVERBILLED = Statement(
+    select(_e.detail)
+    .where(and_(_e.charge == bindparam("charge"), _e.evidence == _word("overbilled")))
+    .order_by(_e.id.desc())
+    .limit(literal_column("1")),
+    "charge",
+)
 HAS_ID = Statement(
     select(_s.key).where(and_(_s.message == bindparam("message"), _s.key != _word("no-answer"))).limit(1),
     "message",
@@ -523,3 +534,7 @@ BLANK_TEXT = Statement(
     update(messages).where(_m.id == bindparam("message")).values(text=_word("")), "message"
 )
 ADD_SET_ASIDE = _insert(set_aside)
+FORGET_SET_ASIDE = Statement(delete(set_aside).where(set_aside.c.at_us < bindparam("before")), "before")
+FORGET_UNMATCHED = Statement(
+    delete(unmatched_receipts).where(unmatched_receipts.c.at_us < bindparam("before")), "before"
+)

@@ -432,16 +432,68 @@ def test_a_refund_of_what_an_earlier_report_billed_is_a_refund(books: Books) -> 
     assert [each.outcome for each in books.told()] == [Outcome.REFUND_DUE, Outcome.REFUNDED]
 
 
-def test_what_is_billed_twice_is_a_refund_due_only_where_that_is_asked_for(books: Books) -> None:
+def test_what_is_billed_twice_is_owed_only_where_that_is_asked_for_and_the_charge_stands(
+    books: Books,
+) -> None:
     charge = books.charge(S.CHARGED, message_id="A1")
     books.row(Said.CHARGED, "A1")
     books.row(Said.CHARGED, "A1")
     line = one(books.apply())
-    assert (line.evidence, line.refund, line.applied) == ((), (E.REFUND_OWED,), ())
+    assert (line.evidence, line.refund, line.applied) == ((), (E.OVERBILLED,), ())
+    assert line.difference_ore == 5000
+    after = books.apply(refunds=True)
     assert books.state(charge) is S.CHARGED
+    (told,) = books.told()
+    assert (told.outcome, told.overbilled, told.given_back) == (Outcome.CHARGED, 5000, 0)
+    assert (told.operator, told.sequence) == ("telco", 3)
+    assert Totals.of(after).after_ore == 10_000
+    again = one(books.apply(refunds=True))
+    assert (again.applied, again.kind, again.difference_ore) == ((), K.AGREED, 0)
+
+
+def test_a_second_billing_that_goes_back_leaves_the_charge_as_it_is(books: Books) -> None:
+    charge = books.charge(S.CHARGED, message_id="A1")
+    november = books.report([books.row(Said.CHARGED, "A1"), books.row(Said.CHARGED, "A1")], "n")
+    books.apply(report=november, refunds=True)
+    december = books.report([books.row(Said.REFUNDED, "A1", at_us=NOON + 10 * DAY_US)], "d")
+    line = one(books.apply(report=december))
+    assert (line.kind, line.applied) == (K.GIVEN_BACK_THERE, (E.OVERBILLED,))
+    assert books.state(charge) is S.CHARGED
+    told = books.told()[-1]
+    assert (told.outcome, told.overbilled, told.given_back) == (Outcome.CHARGED, 5000, 5000)
+    for report in (december, november):
+        assert one(books.apply(report=report, refunds=True)).applied == ()
+    assert books.state(charge) is S.CHARGED
+
+
+def test_all_of_it_given_back_refunds_the_charge_too(books: Books) -> None:
+    charge = books.charge(S.CHARGED, message_id="A1")
+    november = books.report([books.row(Said.CHARGED, "A1"), books.row(Said.CHARGED, "A1")], "n")
+    books.apply(report=november, refunds=True)
+    back = [books.row(Said.REFUNDED, "A1", amount_ore=10_000, at_us=NOON + 10 * DAY_US)]
+    books.apply(report=books.report(back, "d"))
+    assert books.state(charge) is S.REFUNDED
+    told = books.told()[-1]
+    assert (told.outcome, told.overbilled) == (Outcome.REFUNDED, 5000)
+
+
+def test_a_price_that_was_too_high_is_owed_like_a_second_billing(books: Books) -> None:
+    books.charge(S.CHARGED, message_id="A1")
+    books.row(Said.CHARGED, "A1", amount_ore=6000)
+    assert one(books.compare()).kind is K.AMOUNT_DIFFERS
     books.apply(refunds=True)
-    assert books.state(charge) is S.REFUND_DUE
-    assert one(books.apply(refunds=True)).applied == ()
+    (told,) = books.told()
+    assert (told.outcome, told.overbilled) == (Outcome.CHARGED, 1000)
+
+
+def test_what_is_said_of_a_charge_has_an_order(books: Books) -> None:
+    charge = books.charge(S.IN_DOUBT, message_id="A1")
+    for place, said in enumerate((Said.CHARGED, Said.NOT_CHARGED, Said.CHARGED)):
+        books.apply(report=books.report([books.row(said, "A1")], str(place)))
+    order = [each.sequence for each in books.told()]
+    assert order[0] == 1
+    assert order == sorted(set(order))
+    assert books.state(charge) is S.CHARGED
 
 
 def test_the_later_charge_of_an_invoice_billed_twice_is_the_one_to_refund(books: Books) -> None:
@@ -822,8 +874,9 @@ def test_totals_add_up_and_applying_is_done_once_in_any_order(
         # once applied, it says nothing more; the second time nothing at all is written
         applied = books.apply(period, refunds=refunds)
         assert books.states() == whole
+        beyond = {each.charge: each.overbilled - each.given_back for each in books.told() if each.overbilled}
         assert Totals.of(applied).after_ore == sum(
-            line.amount_ore
+            line.amount_ore + beyond.get(line.charge, 0)
             for line in applied
             if line.charge and books.state(line.charge) in (S.CHARGED, S.REFUND_DUE)
         )

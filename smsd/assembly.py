@@ -165,4 +165,6 @@ def make_keeping(settings: Settings) -> Keeping:
         text_days=limits.text_keep_days,
         receipt_wait_h=limits.receipt_wait_h,
         guidance_s=limits.help_once_per_s,
+        set_aside_days=limits.set_aside_days,
+        unmatched_days=limits.unmatched_receipt_days,
     )

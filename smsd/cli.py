@@ -1,4 +1,4 @@
-"""`smsd`: run, check, demo, dialog, charges. Wrong input is told in words and ends with status 2."""
+"""`smsd`: run, check, demo, dialog, charges, audit. Wrong input is told in words and ends with status 2."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from foundation.ids import Ids
 from foundation.ownership import EXIT_LOST, exit_status
 from foundation.settings import ConfigurationError
 from foundation.store import StoreLost, StoreRefused
+from smsd.cli_audit import audit, receipts_app, set_aside_app
 from smsd.cli_charges import charges_app
 from smsd.cli_words import DEFAULT, Config, Json, Org, Page, PageSize
 from smsd.cli_words import fail as _fail
@@ -31,6 +32,9 @@ from smsd.cli_words import read_settings as _settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(charges_app, name="charges")
+app.add_typer(set_aside_app, name="set-aside")
+app.add_typer(receipts_app, name="receipts")
+app.command()(audit)
 operators_app = typer.Typer(add_completion=False, no_args_is_help=True, help="Operators and their SMSCs.")
 app.add_typer(operators_app, name="operators")
 

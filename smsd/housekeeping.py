@@ -31,6 +31,8 @@ class Keeping(msgspec.Struct, frozen=True):
     text_days: int
     receipt_wait_h: int
     guidance_s: int
+    set_aside_days: int = 90
+    unmatched_days: int = 180
     every_s: float = 3600.0
     pause_s: float = 0.05
     rows: int = 200
@@ -75,6 +77,10 @@ class Housekeeping:
         tx.run(sql.FORGET_CONNECTIONS, [(now - _CONNECTION_DAYS * DAY_US,)])
         tx.run(limit_sql.FORGET_AGES, [(now - _AGE_DAYS * DAY_US,)])
         self._inbox.forget(tx, now - _INBOX_DAYS * DAY_US)
+        aside = tx.run(sql.FORGET_SET_ASIDE, [(now - keeping.set_aside_days * DAY_US,)])
+        receipts = tx.run(sql.FORGET_UNMATCHED, [(now - keeping.unmatched_days * DAY_US,)])
+        if aside or receipts:
+            log.warning("housekeeping.deleted", set_aside=aside, unmatched_receipts=receipts)
 
     def _forget_submissions(self, tx: Tx) -> int:
         """Forget one page of what SMSCs called messages; how many."""

@@ -151,6 +151,10 @@ class Limits(Table):
     second person must say the same."""
     text_keep_days: Annotated[int, Field(ge=1, le=3650)] = 180
     """Days until messages' texts are blanked; charges and their evidence are kept."""
+    set_aside_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days until what could not be handled, and lies aside whole, is deleted; it may hold texts of people."""
+    unmatched_receipt_days: Annotated[int, Field(ge=3, le=3650)] = 180
+    """Days until a receipt that fits no message is deleted; longer than operators take for their reports."""
     stop_grace_s: Annotated[float, Field(ge=0, le=300)] = 15
     """Seconds at a stop for answers that are still on their way."""
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 50

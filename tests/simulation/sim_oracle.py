@@ -18,9 +18,11 @@ from sim_world import Finding, World
 
 from billing_bridge.audit import audit
 from foundation.store import SqliteTx
+from smsd.audit import audit as audit_gateway
 
 _SAYS_BILLED = ("receipt_charged", "report_charged", "human_charged")
 _BETAL = re.compile(r"BETAL (\d+)( kr|,-)?$", re.IGNORECASE)
+_NO_TIME_US = 2**62
 _JOINING_ORE = 100_00
 """What ORG2 charges who joins."""
 
@@ -188,6 +190,10 @@ def _bridge(world: World, books: Books) -> None:
     with contextlib.closing(sqlite3.connect(world.bridge_store)) as connection:
         for difference in audit(SqliteTx(connection)).differences:
             world.findings.append(Finding("audit", str(difference)))
+    with contextlib.closing(sqlite3.connect(world.gateway_store, isolation_level=None)) as connection:
+        # clocks jump here, so nothing is said of the inbox's times
+        for named in audit_gateway(connection, _NO_TIME_US).differences:
+            world.findings.append(Finding("gateway audit", str(named)))
 
 
 def _name(charge: ChargeSeen) -> str:

@@ -99,3 +99,21 @@ async def test_the_text_of_a_payer_s_yes_is_kept_with_its_charge(plays: Callable
     play.clock.advance(400 * DAY_US / 1_000_000)
     await tidy(Path(play.url.removeprefix("sqlite:///")).parent, play.clock)
     assert play.value("SELECT text FROM messages WHERE direction = 'in'") == "ORG1 JA"
+
+
+async def test_what_lies_aside_and_receipts_of_nothing_go_after_their_time(play: Play, folder: Path) -> None:
+    day_us = DAY_US
+    for place, days in enumerate((91, 89)):
+        play.connection.execute(
+            "INSERT INTO set_aside VALUES (?, 'Resolve', 'x', x'00', ?)",
+            (str(place), play.clock.us - days * day_us),
+        )
+    for place, days in enumerate((181, 179)):
+        play.connection.execute(
+            "INSERT INTO unmatched_receipts VALUES (?, 'telco', 'k', '+47', '2030', 'receipt_charged', "
+            "'delivered', '', '', ?)",
+            (str(place), play.clock.us - days * day_us),
+        )
+    await tidy(folder, play.clock)
+    assert play.rows("SELECT id FROM set_aside") == [("1",)]
+    assert play.rows("SELECT id FROM unmatched_receipts") == [("1",)]

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from billing_bridge.dialog.fates import fate_order
-from billing_bridge.records import Invoice, Payment, Person
+from billing_bridge.payments.words import Word
+from billing_bridge.records import Invoice, Payment, Person, Refund, State
 from billing_bridge.store import statements as s
 from foundation.contract import Direction, Message, MessageFate
 from foundation.store import Row, Statement, Tx
@@ -25,6 +26,9 @@ _WRITES: tuple[tuple[str, Statement], ...] = (
     ("settled", s.SETTLE_PAYMENT),
     ("payments", s.INSERT_PAYMENT),
     ("evidence", s.INSERT_EVIDENCE),
+    ("refunds", s.INSERT_REFUND),
+    ("refund_changes", s.END_REFUND),
+    ("credit_notes", s.INSERT_CREDIT_NOTE),
     ("entries", s.INSERT_ENTRY),
     ("journals", s.INSERT_JOURNAL),
     ("standing_changes", s.UPDATE_STANDING),
@@ -64,6 +68,9 @@ class Batch:
         self._people: dict[tuple[str, str], list[Person]] = defaultdict(list)
         self._by_id: dict[str, Person] = {}
         self._last_numbers: dict[tuple[str, str], int] = {}
+        self._last_credits: dict[tuple[str, str], int] = {}
+        self._refunds: dict[str, list[Refund]] = {}
+        self._words: dict[str, list[Word]] = {}
         self._dirty: set[str] = set()
         self._conversations: dict[str, Conversation] = {}
         self._messages: dict[str, Message] = {}
@@ -111,10 +118,28 @@ class Batch:
             return
         for row in self._tx.all(s.PAYMENTS, (s.keys(charges),)):
             self.payments[row[0]] = Payment(*row)
-        missing = {payment.invoice for payment in self.payments.values()} - self.invoices.keys()
+        self.read_invoices(payment.invoice for payment in self.payments.values())
+
+    def read_invoices(self, invoices: Iterable[str]) -> None:
+        """These invoices; one that was read before stays as it is here."""
+        missing = set(invoices) - self.invoices.keys()
         if missing:
             for row in self._tx.all(s.INVOICES, (s.keys(missing),)):
                 self.invoices[row[0]] = Invoice(*row)
+
+    def refunds(self, payment: str) -> list[Refund]:
+        """All refunds of a payment, oldest first, those made in this batch too."""
+        if payment not in self._refunds:
+            self._refunds[payment] = [Refund(*row) for row in self._tx.all(s.REFUNDS_OF, (payment,))]
+        return self._refunds[payment]
+
+    def words(self, payment: Payment) -> list[Word]:
+        """All that was said of a payment before, in no order; what is said in this batch is to be added."""
+        if payment.id not in self._words:
+            # of a pending one nothing was said
+            known = [] if payment.state == State.PENDING else self._tx.all(s.WORDS_OF, (payment.id,))
+            self._words[payment.id] = [Word(*row) for row in known]
+        return self._words[payment.id]
 
     def refused_before(self, message: str) -> bool:
         """Whether a message was put aside by an earlier transaction."""
@@ -146,6 +171,15 @@ class Batch:
         self._last_numbers[key] += 1
         return self._last_numbers[key]
 
+    def next_credit(self, org: str, series: str) -> int:
+        """The next number of an organisation's series of credit notes; taken with the transaction."""
+        key = (org, series)
+        if key not in self._last_credits:
+            found = self._tx.one(s.LAST_CREDIT, key)
+            self._last_credits[key] = found[0] if found else 0
+        self._last_credits[key] += 1
+        return self._last_credits[key]
+
     def touched(self, invoice: Invoice) -> None:
         """The invoice's standing changed in memory."""
         self._dirty.add(invoice.id)
@@ -160,12 +194,16 @@ class Batch:
         payment: str | None,
         conversation: str,
         at_us: int,
+        refund: str | None = None,
+        credit_note: str | None = None,
     ) -> None:
         """One journal with its entries; the store refuses it where they do not sum to zero."""
         self.rows["entries"] += [
             (journal, line, account, amount_ore) for line, (account, amount_ore) in enumerate(lines, 1)
         ]
-        self.rows["journals"].append((journal, invoice.org, kind, invoice.id, payment, conversation, at_us))
+        self.rows["journals"].append(
+            (journal, invoice.org, kind, invoice.id, payment, conversation, at_us, refund, credit_note)
+        )
 
     def converse(self, conversation: str, org: str, number: str, at_us: int) -> Conversation:
         """What is known of a conversation, first heard of or heard of again."""
@@ -199,7 +237,13 @@ class Batch:
         for invoice_id in self._dirty:
             invoice = self.invoices[invoice_id]
             rows["standing_changes"].append(
-                (invoice.paid_ore, invoice.credited_ore, invoice.excess_ore, invoice.id)
+                (
+                    invoice.paid_ore,
+                    invoice.credited_ore,
+                    invoice.excess_ore,
+                    invoice.lost_ore,
+                    invoice.id,
+                )
             )
         for conversation, known in self._conversations.items():
             person = known.person

@@ -267,12 +267,18 @@ class BridgeDaemon:
             except StoreFailed as error:
                 log.warning("bridge.store_failed", error=str(error))
 
+    def forget(self, tx: Tx) -> None:
+        """Let go of what need not be kept: ids of parcels taken long ago, and messages refused long ago."""
+        now_us = self._clock.now_us()
+        self._inbox.forget(tx, now_us - _INBOX_KEPT_US)
+        refused = tx.run(s.FORGET_REFUSED, [(now_us - self.bridge.settings.refused_days * DAY_US,)])
+        if refused:
+            log.warning("bridge.refused_deleted", messages=refused)
+
     async def _keep_tidy(self) -> None:
         while True:
             try:
-                await self._store.run(
-                    lambda tx: self._inbox.forget(tx, self._clock.now_us() - _INBOX_KEPT_US)
-                )
+                await self._store.run(self.forget)
             except StoreFailed as error:
                 log.warning("bridge.store_failed", error=str(error))
             await asyncio.sleep(_TIDY_S)

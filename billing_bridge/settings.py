@@ -6,10 +6,11 @@ Reads a file of its own or the gateway's, whose other tables it leaves alone. Kn
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from billing_bridge.invoicing.kid import KID_MAX_DIGITS, is_account, is_organisation_number, kid_prefix
 from foundation.settings import Fault, Part, Reader, Table
@@ -61,6 +62,40 @@ class Fee(Table):
     """Whether it can be joined now; the first active one is joined by SMS."""
 
 
+class OperatorFee(Table):
+    """[[billing.operator_fees]]: what an operator keeps of the charges, for the month's statement."""
+
+    operator: Annotated[str, Field(max_length=60, examples=["telco"])] = ""
+    """Its name in [[operators]]; empty: every operator that has no fee of its own."""
+    amount_kr: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """The tariff it is for; 0: all."""
+    percent: Annotated[float, Field(ge=0, le=100)] = 0
+    """Of what was billed; at most three decimals."""
+    per_charge_ore: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Øre for each charge."""
+    vat_percent: Annotated[float, Field(ge=0, le=100)] = 0
+    """VAT on the fee."""
+    returned_with_refund: bool = False
+    """Whether the operator gives back its percentage of what it gives back to payers."""
+
+    @field_validator("percent", "vat_percent")
+    @classmethod
+    def _decimals(cls, value: float) -> float:
+        if Fraction(str(value)) * 1000 % 1:
+            raise told(f"{value} has more than three decimals", "give at most three")
+        return value
+
+    @property
+    def share(self) -> Fraction:
+        """`percent`, exactly as it was written."""
+        return Fraction(str(self.percent))
+
+    @property
+    def vat(self) -> Fraction:
+        """`vat_percent`, exactly as it was written."""
+        return Fraction(str(self.vat_percent))
+
+
 class Billing(Table):
     """[billing] of an organisation."""
 
@@ -78,8 +113,14 @@ class Billing(Table):
         str, matching(r"[A-Z0-9-]{0,10}", "{} is no series", "give at most 10 capitals, digits and -")
     ] = ""
     """What invoice numbers begin with; numbers run without gaps within it."""
+    credit_series: Annotated[
+        str, matching(r"[A-Z0-9-]{1,10}", "{} is no series", "give 1 to 10 capitals, digits and -")
+    ] = "K"
+    """What numbers of credit notes begin with; they run without gaps within it."""
     fees: tuple[Fee, ...] = ()
     """The categories; none active: not open for joining."""
+    operator_fees: tuple[OperatorFee, ...] = ()
+    """What operators keep; none: nothing, and the statement says so."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Billing:
@@ -93,6 +134,13 @@ class Billing(Table):
         for place, name in enumerate(names):
             if name in names[:place]:
                 raise told(f'the fee "{self.fees[place].category}" stands here twice', "keep one of them")
+        kept = [(fee.operator, fee.amount_kr) for fee in self.operator_fees]
+        for place, key in enumerate(kept):
+            if key in kept[:place]:
+                raise told(
+                    f'the operator_fees of "{key[0]}" for {key[1] or "all"} kr stand here twice',
+                    "keep one of them",
+                )
         return self
 
 
@@ -155,6 +203,8 @@ class BridgeSettings(Table):
     """``bridge.store``: ``sqlite:///path`` from the working directory."""
     take_over_s: float = 30.0
     """``bridge.take_over_s``: seconds of silence after which an owner on another machine counts as gone."""
+    refused_days: int = 90
+    """``bridge.refused_days``: days until a message that could not be taken is deleted."""
     organisations: tuple[BridgeOrganisation, ...]
     limits: BridgeLimits
     handoff: HandoffSettings
@@ -181,6 +231,8 @@ class _BridgeTable(Table):
     """Where all is kept."""
     take_over_s: TakeOver = 30.0
     """Seconds without a sign of life after which an owner on another machine counts as gone."""
+    refused_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days until a message that could not be taken, and lies aside whole, is deleted; it may hold texts."""
 
 
 def load(path: Path | str, environment: Mapping[str, str] | None = None) -> BridgeSettings:
@@ -213,6 +265,7 @@ def load(path: Path | str, environment: Mapping[str, str] | None = None) -> Brid
         path=Path(path),
         store=_sure(bridge).store,
         take_over_s=_sure(bridge).take_over_s,
+        refused_days=_sure(bridge).refused_days,
         organisations=tuple(_sure(organisation) for _, organisation in organisations),
         limits=_sure(limits),
         handoff=_sure(handoff),

@@ -43,7 +43,7 @@ def write_invoice(
             at_us,
         )
     )
-    batch.rows["standings"].append((invoice.id, 0, 0, 0))
+    batch.rows["standings"].append((invoice.id, 0, 0, 0, 0))
     lines = ledger.issue(invoice.kind, invoice.amount_ore)
     batch.book(
         journal,

@@ -1,8 +1,9 @@
 """Charges: asked for once, settled by what the gateway says of them, in whatever order it says it.
 
-An attempt's state only moves on (`records.State`). *Charged* after *not charged* counts, is told to the
-payer and marked for a human; *not charged* after *charged* is kept as evidence and marked. What the gateway
-says is contradicted is not charged again until it says that this is settled.
+Of all that is said of an attempt the latest word counts (`ChargeSettled.sequence`), whenever it comes. So
+*charged* may follow *not charged* and the reverse: the ledger follows, and the payer is told. Where words
+contradict each other without an order, or the gateway says that evidence does, it is marked for a human; such
+an invoice is not charged again until the gateway says that this is settled.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import structlog
 
 from billing_bridge.invoicing import ledger
 from billing_bridge.matching import Disputed, Found, UnderWay, match_payment
-from billing_bridge.records import Invoice, Kind, Payment, State
+from billing_bridge.payments import refunds
+from billing_bridge.payments.booking import Said, add_refund, book, end_refund
+from billing_bridge.payments.words import contradicted, latest, of_message
+from billing_bridge.records import Cause, GivenBy, Invoice, Kind, Payment, RefundState, State
 from billing_bridge.turn import KRONE_ORE, NoteKind, Turn, kroner, oslo_day
 from foundation.clock import SECOND_US
-from foundation.contract import Charge, ChargeSettled, Contradiction, Join, Outcome, Pay, Reply
+from foundation.contract import Charge, ChargeSettled, Contradiction, Join, Pay, Reply
 from foundation.ids import uuid7_time_us
 
 log = structlog.get_logger(__name__)
@@ -84,6 +88,10 @@ def ask_charge(turn: Turn, message: Join | Pay, invoice: Invoice) -> None:
             message.at,
             expires_us,
             None,
+            0,
+            0,
+            0,
+            "",
         )
     )
     turn.answer(
@@ -108,31 +116,36 @@ def settle(turn: Turn, message: ChargeSettled) -> None:
     if payment is None:
         _unknown_charge(turn, message)
         return
+    take_word(turn, message, payment)
+
+
+def take_word(turn: Turn, message: ChargeSettled, payment: Payment, who: str = "") -> None:
+    """What is said of an attempt, by its gateway or by hand (`who`): kept, and counted where it is latest."""
+    word = of_message(message)
     turn.batch.rows["evidence"].append(
         (
             message.id,
             payment.id,
-            message.outcome.value,
+            word.outcome,
             message.reason.value,
             message.evidence,
             message.at,
+            word.sequence,
+            word.overbilled_ore,
+            word.given_back_ore,
+            who,
+            word.contradiction,
         )
     )
     invoice = turn.batch.invoices[payment.invoice]
-    before, after = payment.state, State(message.outcome.value)
-    if ledger.rank(after) > ledger.rank(before):
+    before, after = payment.state, State(word.outcome)
+    said = turn.batch.words(payment)
+    later = not said or word.order > latest(said).order
+    said.append(word)
+    if later:
         _move(turn, message, payment, invoice, after)
-    if State.NOT_CHARGED in (before, after) and before not in (State.PENDING, after):
-        payment.contradicted = 1
-        turn.note(
-            NoteKind.CONTRADICTION,
-            f"The charge was {before}, then reported {after.value}; it counts as {payment.state}",
-            conversation=payment.conversation,
-            org=invoice.org,
-            person=invoice.person,
-        )
-        log.error("bridge.contradiction", payment=payment.id, before=before, reported=after.value)
-    _dispute(turn, message, payment, invoice)
+    payment.contradicted = int(contradicted(said))
+    _doubt(turn, message, payment, invoice, before)
     turn.batch.rows["settled"].append(
         (
             payment.state,
@@ -140,51 +153,58 @@ def settle(turn: Turn, message: ChargeSettled) -> None:
             payment.evidence,
             payment.contradicted,
             payment.settled_us,
+            payment.sequence,
+            payment.overbilled_ore,
+            payment.given_back_ore,
+            payment.operator,
             payment.id,
         )
     )
 
 
-def _dispute(turn: Turn, message: ChargeSettled, payment: Payment, invoice: Invoice) -> None:
-    """Keep an invoice from being charged while evidence contradicts that an attempt at it failed."""
+def _doubt(turn: Turn, message: ChargeSettled, payment: Payment, invoice: Invoice, before: str) -> None:
+    """Tell people where words differ, and keep the invoice from being charged while it is open what is so."""
     if message.contradiction is Contradiction.OPEN:
-        payment.contradicted = 1
-        turn.note(
-            NoteKind.CONTRADICTION,
-            f"The charge counts as {payment.state}, yet other evidence speaks against it: {message.evidence}",
-            conversation=payment.conversation,
-            org=invoice.org,
-            person=invoice.person,
+        words = (
+            f"The charge counts as {payment.state}, yet other evidence speaks against it: {message.evidence}"
         )
-        log.error("bridge.contradiction", payment=payment.id, before=payment.state, reported="both")
-    elif message.contradiction is Contradiction.SETTLED and payment.state == message.outcome:
-        payment.contradicted = 0
-    disputed = payment.state == State.NOT_CHARGED and payment.contradicted
-    if disputed:
+        reported = "both"
+    else:
+        words = (
+            f"The charge was {before}, then reported {message.outcome.value}; it counts as {payment.state}"
+        )
+        reported = message.outcome.value
+    differs = State.NOT_CHARGED in (before, message.outcome) and before not in (
+        State.PENDING,
+        message.outcome,
+    )
+    if differs or message.contradiction is Contradiction.OPEN:
+        _see_to(turn, NoteKind.CONTRADICTION, words, payment, invoice)
+        log.error("bridge.contradiction", payment=payment.id, before=before, reported=reported)
+    if payment.state == State.NOT_CHARGED and payment.contradicted:
         invoice.disputed = payment.id
     elif invoice.disputed == payment.id:
         invoice.disputed = None
 
 
 def _move(turn: Turn, message: ChargeSettled, payment: Payment, invoice: Invoice, after: State) -> None:
-    excess_ore, before = invoice.excess_ore, payment.state
-    for kind, lines in ledger.settle(invoice, payment.amount_ore, payment.state, after):
-        turn.batch.book(
-            turn.new_id(),
-            invoice,
-            kind.value,
-            lines,
-            payment=payment.id,
-            conversation=payment.conversation,
-            at_us=turn.now_us,
-        )
-        turn.batch.touched(invoice)
+    before, excess_ore, owed = payment.state, invoice.excess_ore, refunds.owed(payment)
+    price_ore, beyond_ore = payment.price_ore, payment.beyond_ore
+    if before != after or message.reason:
+        payment.reason = message.reason.value
     payment.state = after.value
-    payment.reason = message.reason.value
     payment.evidence = message.evidence
     payment.settled_us = message.at
+    payment.sequence = message.sequence
+    payment.overbilled_ore = message.overbilled
+    payment.given_back_ore = message.given_back
+    payment.operator = message.operator or payment.operator
     if invoice.pending == payment.id:
         invoice.pending = None
+    for posting in ledger.settle(invoice, payment.price_ore - price_ore, payment.beyond_ore - beyond_ore):
+        book(turn, payment, invoice, posting)
+    if refunds.owed(payment) != owed:
+        _follow_refunds(turn, payment, invoice)
     if invoice.excess_ore > excess_ore:
         _see_to(
             turn,
@@ -194,13 +214,41 @@ def _move(turn: Turn, message: ChargeSettled, payment: Payment, invoice: Invoice
             invoice,
         )
         log.error("bridge.excess_payment", payment=payment.id, invoice=invoice.id)
-    if message.outcome is Outcome.CHARGED:
-        # who was told that it failed is told that it did not
-        _tell(turn, payment, invoice, "corrected" if before == State.NOT_CHARGED else "paid")
-    elif message.outcome is Outcome.NOT_CHARGED:
-        _tell(turn, payment, invoice, "failed", reason=message.reason.value)
-    elif message.outcome is Outcome.REFUND_DUE:
-        owed = f"{kroner(payment.amount_ore)} kr of a charge is to be paid back to the payer"
+    text = _TOLD.get((_MEANS[State(before)], _MEANS[after]))
+    if text:
+        _tell(turn, payment, invoice, text, **({"reason": payment.reason} if text == "failed" else {}))
+
+
+_MEANS = {
+    State.PENDING: "open",
+    State.NOT_CHARGED: "failed",
+    State.CHARGED: "paid",
+    State.REFUND_DUE: "given back",
+    State.REFUNDED: "given back",
+}
+"""What an attempt's state means to the payer."""
+_TOLD = {
+    ("open", "paid"): "paid",
+    ("open", "failed"): "failed",
+    ("failed", "paid"): "corrected",
+    ("paid", "failed"): "reversed",
+}
+"""The text that tells a payer of a change; of a refund the operator or a person tells."""
+
+
+def _follow_refunds(turn: Turn, payment: Payment, invoice: Invoice) -> None:
+    """Bring the refunds that the gateway caused to what its latest word says."""
+    due_ore = 0
+    for change in refunds.changes(turn.batch.refunds(payment.id), *refunds.owed(payment)):
+        if isinstance(change, refunds.Keep):
+            said = Said(payment.gateway, payment.evidence)
+            add_refund(turn, payment, invoice, change.amount_ore, Cause.GATEWAY, said, change.state)
+            due_ore += change.amount_ore if change.state is RefundState.DUE else 0
+        else:
+            said = Said(payment.gateway, payment.evidence, GivenBy.OPERATOR)
+            end_refund(turn, payment, invoice, change.refund, change.state, said)
+    if due_ore:
+        owed = f"{kroner(due_ore)} kr of a charge is to be paid back to the payer"
         _see_to(turn, NoteKind.REFUND_DUE, owed, payment, invoice)
 
 

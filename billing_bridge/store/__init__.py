@@ -6,5 +6,5 @@ from billing_bridge.store.tables import metadata
 from foundation.store import Schema
 
 SCHEMA = Schema(
-    name="billing-bridge", package="billing_bridge.store.migrations", head="0004_evidence", metadata=metadata
+    name="billing-bridge", package="billing_bridge.store.migrations", head="0005_refunds", metadata=metadata
 )

@@ -59,6 +59,7 @@ _INVOICE = (
     t.standings.c.paid_ore,
     t.standings.c.credited_ore,
     t.standings.c.excess_ore,
+    t.standings.c.lost_ore,
     _PENDING.c.id,
     # the literals let SQLite use the partial indexes
     select(func.min(_DISPUTED.c.id))
@@ -92,6 +93,11 @@ PAYMENTS = Statement(
         t.payments.c.contradicted,
         t.payments.c.conversation,
         t.payments.c.settled_us,
+        t.payments.c.gateway,
+        t.payments.c.sequence,
+        t.payments.c.overbilled_ore,
+        t.payments.c.given_back_ore,
+        t.payments.c.operator,
     ).where(t.payments.c.id.in_(_among("ids"))),
     "ids",
 )
@@ -109,6 +115,53 @@ LAST_CHARGED = Statement(
     "number",
     "amount",
     "org",
+)
+REFUNDS_OF = Statement(
+    select(
+        t.refunds.c.id,
+        t.refunds.c.payment,
+        t.refunds.c.amount_ore,
+        t.refunds.c.cause,
+        t.refunds.c.state,
+        t.refunds.c.by,
+        t.refunds.c.ended_who,
+        t.refunds.c.ended_how,
+        t.refunds.c.ended_us,
+    )
+    .where(t.refunds.c.payment == bindparam("payment"))
+    .order_by(t.refunds.c.due_us, t.refunds.c.id),
+    "payment",
+)
+WORDS_OF = Statement(
+    select(
+        t.evidence.c.sequence,
+        t.evidence.c.outcome,
+        t.evidence.c.overbilled_ore,
+        t.evidence.c.given_back_ore,
+        t.evidence.c.contradiction,
+    ).where(t.evidence.c.payment == bindparam("payment")),
+    "payment",
+)
+PAYMENT_OF_REFUND = Statement(
+    select(t.refunds.c.payment).where(t.refunds.c.id == bindparam("id")),
+    "id",
+)
+CREDITED_BY = Statement(
+    select(t.credit_notes.c.id).where(t.credit_notes.c.refund == bindparam("refund")), "refund"
+)
+INVOICE_NAMED = Statement(
+    select(t.invoices.c.id).where(
+        (t.invoices.c.id == bindparam("named")) | (t.invoices.c.kid == bindparam("kid"))
+    ),
+    "named",
+    "kid",
+)
+LAST_CREDIT = Statement(
+    select(func.coalesce(func.max(t.credit_notes.c.number), 0)).where(
+        t.credit_notes.c.org == bindparam("org"), t.credit_notes.c.series == bindparam("series")
+    ),
+    "org",
+    "series",
 )
 LAST_NUMBER = Statement(
     select(func.coalesce(func.max(t.invoices.c.number), 0)).where(
@@ -130,6 +183,8 @@ INSERT_INVOICE = insert_into(t.invoices)
 INSERT_STANDING = insert_into(t.standings)
 INSERT_PAYMENT = insert_into(t.payments)
 INSERT_EVIDENCE = insert_into(t.evidence)
+INSERT_REFUND = insert_into(t.refunds)
+INSERT_CREDIT_NOTE = insert_into(t.credit_notes)
 INSERT_JOURNAL = insert_into(t.journals)
 INSERT_ENTRY = insert_into(t.entries)
 INSERT_COMMAND = insert_into(t.commands)
@@ -145,10 +200,12 @@ UPDATE_STANDING = Statement(
         paid_ore=bindparam("paid_ore"),
         credited_ore=bindparam("credited_ore"),
         excess_ore=bindparam("excess_ore"),
+        lost_ore=bindparam("lost_ore"),
     ),
     "paid_ore",
     "credited_ore",
     "excess_ore",
+    "lost_ore",
     "of",
 )
 SETTLE_PAYMENT = Statement(
@@ -160,12 +217,37 @@ SETTLE_PAYMENT = Statement(
         evidence=bindparam("evidence"),
         contradicted=bindparam("contradicted"),
         settled_us=bindparam("settled_us"),
+        sequence=bindparam("sequence"),
+        overbilled_ore=bindparam("overbilled_ore"),
+        given_back_ore=bindparam("given_back_ore"),
+        operator=bindparam("operator"),
     ),
     "state",
     "reason",
     "evidence",
     "contradicted",
     "settled_us",
+    "sequence",
+    "overbilled_ore",
+    "given_back_ore",
+    "operator",
+    "of",
+)
+END_REFUND = Statement(
+    update(t.refunds)
+    .where(t.refunds.c.id == bindparam("of"))
+    .values(
+        state=bindparam("state"),
+        by=bindparam("by"),
+        ended_who=bindparam("ended_who"),
+        ended_how=bindparam("ended_how"),
+        ended_us=bindparam("ended_us"),
+    ),
+    "state",
+    "by",
+    "ended_who",
+    "ended_how",
+    "ended_us",
     "of",
 )
 UPDATE_FATE = Statement(
@@ -254,6 +336,15 @@ KEEP_EARLY_FATE = _keep_early()
 DROP_EARLY_FATE = Statement(t.early_fates.delete().where(t.early_fates.c.sms == bindparam("of")), "of")
 KEEP_CONVERSATION = _keep_conversation()
 KEEP_REFUSED = _keep_refused()
+FORGET_REFUSED = Statement(
+    t.refused_messages.delete().where(t.refused_messages.c.at_us < bindparam("before")), "before"
+)
+REFUSED_BODY = Statement(
+    select(t.refused_messages.c.error, t.refused_messages.c.gateway, t.refused_messages.c.body).where(
+        t.refused_messages.c.id == bindparam("id")
+    ),
+    "id",
+)
 KEEP_FEE = _keep_fee()
 RETIRE_FEES = Statement(update(t.fee_categories).values(active=literal_column("0")))
 REFUSED_SEEN = Statement(

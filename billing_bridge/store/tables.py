@@ -106,6 +106,7 @@ standings = Table(
     Column("paid_ore", Integer, CheckConstraint("paid_ore >= 0"), nullable=False),
     Column("credited_ore", Integer, CheckConstraint("credited_ore >= 0"), nullable=False),
     Column("excess_ore", Integer, CheckConstraint("excess_ore >= 0"), nullable=False),
+    Column("lost_ore", Integer, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )
 """What the ledger says of each invoice, kept at hand; `billing-bridge audit` derives it anew and compares."""
@@ -131,8 +132,13 @@ payments = Table(
     Column("asked_us", Integer, nullable=False),
     Column("expires_us", Integer, nullable=False),
     Column("settled_us", Integer),
+    Column("sequence", Integer, nullable=False, server_default=text("0")),
+    Column("overbilled_ore", Integer, nullable=False, server_default=text("0")),
+    Column("given_back_ore", Integer, nullable=False, server_default=text("0")),
+    Column("operator", Text, nullable=False, server_default=text("''")),
     sqlite_with_rowid=False,
 )
+Index("payments_invoice", payments.c.invoice)
 Index("payments_one_pending", payments.c.invoice, unique=True, sqlite_where=text("state = 'pending'"))
 Index("payments_number", payments.c.number)
 Index(
@@ -150,9 +156,58 @@ evidence = Table(
     Column("reason", Text, nullable=False),
     Column("words", Text, nullable=False),
     Column("at_us", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False, server_default=text("0")),
+    Column("overbilled_ore", Integer, nullable=False, server_default=text("0")),
+    Column("given_back_ore", Integer, nullable=False, server_default=text("0")),
+    Column("who", Text, nullable=False, server_default=text("''")),
+    Column("contradiction", Text, nullable=False, server_default=text("''")),
+    Index("evidence_payment", "payment"),
     sqlite_with_rowid=False,
 )
-"""Every word a gateway ever said of a charge, contradicting ones too; `id` is the message's."""
+"""Every word ever said of a charge, contradicting ones too; `id` is the message's. `who` is the person who
+said it here, by hand; empty: a gateway did."""
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("id", Text, primary_key=True, nullable=False),
+    Column("org", Text, nullable=False),
+    Column("invoice", Text, ForeignKey("invoices.id"), nullable=False),
+    Column("payment", Text, ForeignKey("payments.id"), nullable=False),
+    Column("amount_ore", Integer, CheckConstraint("amount_ore > 0"), nullable=False),
+    Column("cause", Text, CheckConstraint("cause IN ('gateway', 'by_hand')"), nullable=False),
+    Column("state", Text, CheckConstraint("state IN ('due', 'refunded', 'cancelled')"), nullable=False),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("due_us", Integer, nullable=False),
+    Column("by", Text, CheckConstraint("by IN ('', 'operator', 'bank')"), nullable=False),
+    Column("ended_who", Text, nullable=False),
+    Column("ended_how", Text, nullable=False),
+    Column("ended_us", Integer),
+    Index("refunds_payment", "payment"),
+    sqlite_with_rowid=False,
+)
+"""What payers are to get back, or got: decided by whom and why, given back by whom, how and when."""
+
+credit_notes = Table(
+    "credit_notes",
+    metadata,
+    Column("id", Text, primary_key=True, nullable=False),
+    Column("org", Text, nullable=False),
+    Column("series", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("invoice", Text, ForeignKey("invoices.id"), nullable=False),
+    Column("amount_ore", Integer, CheckConstraint("amount_ore > 0"), nullable=False),
+    Column("issued", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("refund", Text, ForeignKey("refunds.id")),
+    Column("created_us", Integer, nullable=False),
+    UniqueConstraint("org", "series", "number", name="credit_notes_number"),
+    Index("credit_notes_invoice", "invoice"),
+    sqlite_with_rowid=False,
+)
+"""Each takes back an invoice, or part of one; numbered without gaps, never changed."""
 
 gateway_journals = Table(
     "gateway_journals",
@@ -177,6 +232,9 @@ journals = Table(
     Column("payment", Text, ForeignKey("payments.id")),
     Column("conversation", Text, nullable=False),
     Column("at_us", Integer, nullable=False),
+    Column("refund", Text, ForeignKey("refunds.id")),
+    Column("credit_note", Text, ForeignKey("credit_notes.id")),
+    Index("journals_at", "at_us"),
     sqlite_with_rowid=False,
 )
 

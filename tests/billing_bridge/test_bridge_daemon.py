@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import sqlite3
 from collections.abc import Sequence
@@ -11,13 +12,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from bridge_world import OLA, World, bridge_settings, organisation
+from bridge_world import OLA, World, bridge_settings, organisation, the_charge
+from msgspec.structs import replace
 
+from billing_bridge.audit import audit
 from billing_bridge.daemon import BridgeDaemon
 from billing_bridge.program import CannotRunError, checks, registry, serve
 from billing_bridge.settings import BridgeSettings
 from foundation.carriers.local import LocalCarrier
-from foundation.contract import BridgeParcel, Charge, FromGateway, GatewayParcel, Join, Reply
+from foundation.clock import DAY_US
+from foundation.contract import BridgeParcel, Charge, FromGateway, GatewayParcel, Join, Outcome, Reply
 from foundation.ids import Ids
 from foundation.mailbox import Posted
 from foundation.settings import ConfigurationError
@@ -297,3 +301,64 @@ async def test_answers_are_offered_though_the_connection_was_lost_while_they_wer
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_what_was_refused_long_ago_is_forgotten(program: Program) -> None:
+    for place, days in enumerate((91, 89)):
+        program.connection.execute(
+            "INSERT INTO refused_messages VALUES (?, 'smsd', 'KeyError', x'00', ?)",
+            (str(place), program.clock.us - days * DAY_US),
+        )
+    await program.store.run(program.daemon.forget)
+    assert program.rows("SELECT id FROM refused_messages") == [("1",)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_parcels_of_a_payment_in_any_order_and_number_end_in_the_same_books(
+    tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    ends = []
+    for run in range(2):
+        folder = tmp_path / str(run)
+        folder.mkdir()
+        program = Program(folder)
+        program.take(program.join())
+        charge = the_charge(program.take(program.pay()))
+        said = [
+            replace(program.settled(charge, outcome), sequence=place, overbilled=beyond, given_back=back)
+            for place, (outcome, beyond, back) in enumerate(
+                [
+                    (Outcome.NOT_CHARGED, 0, 0),
+                    (Outcome.CHARGED, 0, 0),
+                    (Outcome.CHARGED, 5000, 0),
+                    (Outcome.CHARGED, 5000, 2000),
+                    (Outcome.REFUND_DUE, 5000, 5000),
+                    *([(Outcome.REFUNDED, 5000, 5000)] if seed % 2 else []),
+                ],
+                start=1,
+            )
+        ]
+        parcels = [program.parcel(each) for each in said]
+        if run:
+            parcels += chance.choices(parcels, k=4)
+            chance.shuffle(parcels)
+        while parcels:
+            size = chance.randint(1, 3) if run else len(parcels)
+            await program.daemon.on_parcels(parcels[:size])
+            parcels = parcels[size:]
+        assert audit(program.tx).differences == ()
+        ends.append(
+            (
+                program.balances(),
+                program.rows("SELECT paid_ore, credited_ore, excess_ore, lost_ore FROM standings"),
+                program.rows("SELECT state, contradicted, sequence, overbilled_ore FROM payments"),
+                program.rows(
+                    "SELECT state, sum(amount_ore) FROM refunds WHERE state <> 'cancelled' GROUP BY 1"
+                ),
+                program.value("SELECT count(*) FROM evidence"),
+            )
+        )
+        await program.store.close()
+        program.close()
+    assert ends[1] == ends[0]

@@ -230,8 +230,8 @@ def _match_pending(people: Any, amount_ore: int, today: Any) -> Any:
 
 @sabotage("every charge is booked twice")
 def the_bridge_books_twice() -> list[Any]:
-    def settle(invoice: Any, amount_ore: int, before: str, after: str) -> Any:
-        return real(invoice, amount_ore, before, after) + real(invoice, amount_ore, before, after)
+    def settle(*given: Any) -> Any:
+        return real(*given) + real(*given)
 
     real = ledger.settle
     return [patch.object(ledger, "settle", settle)]

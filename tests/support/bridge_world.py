@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import random
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from billing_bridge.bridge import Bridge
+from billing_bridge.payments.by_hand import ByHand
 from billing_bridge.settings import Billing, BridgeLimits, BridgeOrganisation, BridgeSettings, Fee
 from billing_bridge.store import SCHEMA
 from foundation.clock import SECOND_US
@@ -36,6 +37,7 @@ from foundation.ids import Ids
 from foundation.settings_tables import HandoffSettings, LogSettings, MetricsSettings, WebSettings
 from foundation.store import SqliteTx, open_sqlite
 
+T = TypeVar("T")
 NOON = 1_795_435_200 * SECOND_US
 """2026-11-23 12:00 UTC."""
 OLA = "+4799999901"
@@ -121,6 +123,17 @@ class World:
             raise
         self.connection.execute("COMMIT")
         return answers
+
+    def hand(self) -> ByHand:
+        """What people do, in a transaction that the caller has begun."""
+        return ByHand(self.tx, self.settings, self.ids, self.clock)
+
+    def by_hand(self, act: Callable[[ByHand], T]) -> T:
+        """One thing that a person does, committed."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        done = act(self.hand())
+        self.connection.execute("COMMIT")
+        return done
 
     def replies(self, *messages: FromGateway) -> list[str]:
         """The names of the replies, `charge` for a charge."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from bridge_world import KARI, OLA, World, the_charge, the_reply
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from billing_bridge.audit import audit
+from billing_bridge.records import GivenBy
 from foundation.clock import DAY_US, SECOND_US
-from foundation.contract import Charge, Contradiction, Outcome, Reason, Reply
+from foundation.contract import Charge, ChargeSettled, Contradiction, Outcome, Reason, Reply
 
 
 def charge(world: World) -> Charge:
@@ -226,3 +228,88 @@ def test_the_reply_goes_to_the_payer_in_the_payments_conversation(world: World) 
     asked = charge(world)
     reply = the_reply(world.take(world.settled(asked.id)))
     assert (reply.recipient, reply.conversation, reply.org) == (OLA, asked.conversation, "ORG1")
+
+
+def later(world: World, asked: Charge, outcome: Outcome, sequence: int, **more: int) -> ChargeSettled:
+    return replace(world.settled(asked, outcome, Reason.BY_HAND), sequence=sequence, **more)
+
+
+def test_not_charged_said_later_takes_a_payment_back_and_the_payer_is_told(world: World) -> None:
+    asked = charge(world)
+    assert world.replies(later(world, asked, Outcome.CHARGED, 1)) == ["paid"]
+    assert world.replies(later(world, asked, Outcome.NOT_CHARGED, 4)) == ["reversed"]
+    assert world.balances() == {"receivable": 5000, "fee_income": -5000}
+    assert [kind for (kind,) in world.rows("SELECT kind FROM journals ORDER BY id")] == [
+        "issued",
+        "charged",
+        "reversed",
+    ]
+    assert world.rows("SELECT state, contradicted FROM payments") == [("not_charged", 0)]
+    assert world.replies(world.pay()) == ["charge"]
+    in_order(world)
+
+
+def test_a_word_that_comes_after_a_later_one_is_kept_and_changes_nothing(world: World) -> None:
+    asked = charge(world)
+    assert world.replies(later(world, asked, Outcome.NOT_CHARGED, 4)) == ["failed"]
+    assert world.take(later(world, asked, Outcome.CHARGED, 1)) == []
+    assert world.balances() == {"receivable": 5000, "fee_income": -5000}
+    assert world.value("SELECT count(*) FROM evidence") == 2
+    in_order(world)
+
+
+def test_what_was_billed_beyond_the_price_is_owed_and_leaves_the_invoice_paid(world: World) -> None:
+    asked = charge(world)
+    world.take(later(world, asked, Outcome.CHARGED, 1))
+    assert world.take(later(world, asked, Outcome.CHARGED, 2, overbilled=5000)) == []
+    assert world.balances() == {"operator_receivable": 10_000, "refunds": -5000, "fee_income": -5000}
+    assert world.rows("SELECT paid_ore, excess_ore FROM standings") == [(5000, 0)]
+    assert world.rows("SELECT amount_ore, cause, state FROM refunds") == [(5000, "gateway", "due")]
+    in_order(world)
+    world.take(later(world, asked, Outcome.CHARGED, 3, overbilled=5000, given_back=5000))
+    assert world.balances() == {"operator_receivable": 5000, "fee_income": -5000}
+    assert world.rows("SELECT state, by FROM refunds") == [("refunded", "operator")]
+    in_order(world)
+
+
+def test_a_part_of_what_is_owed_that_was_given_back_is_a_row_of_its_own(world: World) -> None:
+    asked = charge(world)
+    world.take(later(world, asked, Outcome.REFUND_DUE, 1))
+    world.take(later(world, asked, Outcome.REFUND_DUE, 2, given_back=2000))
+    assert sorted(world.rows("SELECT amount_ore, state FROM refunds")) == [
+        (2000, "refunded"),
+        (3000, "due"),
+        (5000, "cancelled"),
+    ]
+    assert world.balances() == {
+        "receivable": 5000,
+        "fee_income": -5000,
+        "operator_receivable": 3000,
+        "refunds": -3000,
+    }
+    in_order(world)
+
+
+def test_what_the_bank_gave_back_for_a_charge_that_never_was_is_told_as_lost(world: World) -> None:
+    asked = charge(world)
+    world.take(later(world, asked, Outcome.CHARGED, 1))
+    refund = world.by_hand(lambda hand: hand.refund(asked.id, None, "Kari", "left", credit=False))[0]
+    world.by_hand(lambda hand: hand.refunded(refund, GivenBy.BANK, "Kari", "reference 17"))
+    world.take(later(world, asked, Outcome.NOT_CHARGED, 2))
+    assert world.balances() == {
+        "receivable": 5000,
+        "fee_income": -5000,
+        "bank": -5000,
+        "refund_losses": 5000,
+    }
+    in_order(world)
+
+
+def test_a_refund_paid_by_the_bank_is_not_owed_again_when_more_was_billed(world: World) -> None:
+    asked = charge(world)
+    world.take(later(world, asked, Outcome.REFUND_DUE, 1))
+    (refund,) = world.rows("SELECT id FROM refunds")
+    world.by_hand(lambda hand: hand.refunded(refund[0], GivenBy.BANK, "Kari", "reference 17"))
+    world.take(later(world, asked, Outcome.REFUND_DUE, 2, overbilled=1000))
+    assert world.rows("SELECT sum(amount_ore) FROM refunds WHERE state = 'due'") == [(1000,)]
+    in_order(world)

@@ -78,7 +78,7 @@ def test_a_journal_that_does_not_sum_to_zero_is_refused(paid: World) -> None:
     )
     with pytest.raises(sqlite3.IntegrityError, match="sum to zero"):
         paid.connection.execute(
-            "INSERT INTO journals VALUES ('j', 'ORG1', 'issued', ?, NULL, 'c', 1)", (invoice,)
+            "INSERT INTO journals VALUES ('j', 'ORG1', 'issued', ?, NULL, 'c', 1, NULL, NULL)", (invoice,)
         )
     paid.connection.execute("ROLLBACK")
 
@@ -87,7 +87,7 @@ def test_a_journal_without_entries_is_refused(paid: World) -> None:
     invoice = paid.value("SELECT id FROM invoices")
     with pytest.raises(sqlite3.IntegrityError, match="sum to zero"):
         paid.connection.execute(
-            "INSERT INTO journals VALUES ('j', 'ORG1', 'issued', ?, NULL, 'c', 1)", (invoice,)
+            "INSERT INTO journals VALUES ('j', 'ORG1', 'issued', ?, NULL, 'c', 1, NULL, NULL)", (invoice,)
         )
 
 
@@ -119,7 +119,7 @@ def test_an_invoice_number_with_a_gap_or_given_before_is_refused(paid: World, nu
 def test_one_invoice_has_one_pending_charge_at_most(paid: World) -> None:
     copy = (
         "INSERT INTO payments SELECT ?, invoice, number, amount_ore, 'pending', '', '', 0, gateway, "
-        "conversation, asked_us, expires_us, NULL FROM payments LIMIT 1"
+        "conversation, asked_us, expires_us, NULL, 0, 0, 0, '' FROM payments LIMIT 1"
     )
     paid.connection.execute(copy, ("one",))
     with pytest.raises(sqlite3.IntegrityError, match="one charge of an invoice at a time"):
@@ -164,3 +164,48 @@ def test_the_hot_statements_search_by_index(world: World) -> None:
     plan = str(world.rows("EXPLAIN QUERY PLAN " + s.INVOICES.sql, "[]"))
     assert "payments_one_pending" in plan
     assert "payments_disputed" in plan
+
+
+def test_refunds_that_were_states_only_become_rows_and_the_books_stay_in_order(tmp_path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    from billing_bridge.audit import audit
+    from billing_bridge.store import migrations
+    from foundation.store import SqliteTx
+
+    path = tmp_path / "old.db"
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"isolation_level": None})
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003_disputed")
+    old = sqlite3.connect(path)
+    old.executescript("""
+        INSERT INTO people VALUES ('p', 'ORG1', 'Ola', '', '+4799999901', 'import', 1);
+        INSERT INTO invoices VALUES ('i', 'ORG1', 'p', '1', 1, '12344', 'a', 'membership_fee', '', 5000,
+            '2026', '2026-01-01', '2026-01-15', 'import', 'c', 1);
+        INSERT INTO standings VALUES ('i', 0, 0, 0);
+        INSERT INTO payments VALUES ('due', 'i', '+4799999901', 5000, 'refund_due', '', 'words', 0, 'smsd',
+            'c', 1, 2, 3);
+        INSERT INTO evidence VALUES ('e', 'due', 'refund_due', '', 'words', 3);
+        BEGIN;
+        INSERT INTO entries VALUES ('j1', 1, 'receivable', 5000), ('j1', 2, 'fee_income', -5000),
+            ('j2', 1, 'operator_receivable', 5000), ('j2', 2, 'receivable', -5000),
+            ('j3', 1, 'refunds', -5000), ('j3', 2, 'receivable', 5000);
+        INSERT INTO journals VALUES ('j1', 'ORG1', 'issued', 'i', NULL, 'c', 1),
+            ('j2', 'ORG1', 'charged', 'i', 'due', 'c', 2), ('j3', 'ORG1', 'refund_due', 'i', 'due', 'c', 3);
+        COMMIT;
+    """)
+    old.close()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+    new = open_sqlite(f"sqlite:///{path}", SCHEMA)
+    assert new.execute("SELECT id, amount_ore, cause, state, who FROM refunds").fetchall() == [
+        ("due", 5000, "gateway", "due", "smsd")
+    ]
+    assert audit(SqliteTx(new)).differences == ()
+    new.close()

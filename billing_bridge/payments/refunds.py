@@ -1,0 +1,76 @@
+"""Refunds as the gateway tells of them: sums that its latest word names, as rows of the refunds table. Pure.
+
+A row's amount never changes: a sum that grows adds a row, one that shrinks cancels rows. Rows that people
+made by hand are not touched here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from billing_bridge.records import Cause, GivenBy, Payment, Refund, RefundState, State
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """A row of this amount is to be added, in this state."""
+
+    amount_ore: int
+    state: RefundState
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A row goes to this state."""
+
+    refund: Refund
+    state: RefundState
+
+
+def owed(payment: Payment) -> tuple[int, int]:
+    """By the gateway's latest word: øre that the payer is to get back in all, and how much of it he has."""
+    if not payment.charged:
+        return 0, 0
+    whole = payment.price_ore + payment.beyond_ore
+    if payment.state == State.REFUNDED:
+        return whole, whole
+    owed_ore = whole if payment.state == State.REFUND_DUE else payment.overbilled_ore
+    return owed_ore, min(payment.given_back_ore, owed_ore)
+
+
+def changes(refunds: Sequence[Refund], owed_ore: int, given_ore: int) -> list[Change | Keep]:
+    """What brings a payment's refunds that the gateway caused (oldest first) to these sums."""
+    mine = [each for each in refunds if each.cause == Cause.GATEWAY]
+    due = [each for each in mine if each.state == RefundState.DUE]
+    given = [each for each in mine if each.state == RefundState.REFUNDED and each.by != GivenBy.BANK]
+    # what a bank paid in the operator's place is owed no more, but the operator did not give it
+    by_bank = [each for each in mine if each.state == RefundState.REFUNDED and each.by == GivenBy.BANK]
+    owed_ore = max(owed_ore - _sum(by_bank), given_ore)
+    done: list[Change | Keep] = []
+
+    def cancel(rows: list[Refund], place: int) -> None:
+        done.append(Change(rows.pop(place), RefundState.CANCELLED))
+
+    while _sum(given) > given_ore:
+        cancel(given, -1)
+    while _sum(due) + _sum(given) > owed_ore:
+        cancel(due, -1)
+    for row in list(due):
+        if _sum(given) + row.amount_ore <= given_ore:
+            due.remove(row)
+            given.append(row)
+            done.append(Change(row, RefundState.REFUNDED))
+    rest_ore = given_ore - _sum(given)
+    # a row is given back whole: where a part of one was, it is cut in two
+    while rest_ore > owed_ore - _sum(due) - _sum(given):
+        cancel(due, 0)
+    if rest_ore:
+        done.append(Keep(rest_ore, RefundState.REFUNDED))
+    open_ore = owed_ore - _sum(due) - _sum(given) - rest_ore
+    if open_ore:
+        done.append(Keep(open_ore, RefundState.DUE))
+    return done
+
+
+def _sum(refunds: Sequence[Refund]) -> int:
+    return sum(each.amount_ore for each in refunds)

@@ -18,6 +18,7 @@ from billing_bridge.audit import audit as look_over
 from billing_bridge.cli_evidence import evidence
 from billing_bridge.cli_money import credits_app, payments_app, refunds_app
 from billing_bridge.cli_refused import refused_app
+from billing_bridge.cli_statement import statement
 from billing_bridge.cli_tools import (
     CANNOT,
     DEFAULT,
@@ -53,6 +54,7 @@ app.command()(evidence)
 app.add_typer(payments_app, name="payments")
 app.add_typer(refunds_app, name="refunds")
 app.add_typer(credits_app, name="credits")
+app.command()(statement)
 app.add_typer(refused_app, name="refused")
 
 _SHOWN_FAULTS = 200

@@ -386,6 +386,32 @@ def test_what_is_charged_on_the_day_it_is_due_is_not_late_and_the_day_after_is(
     assert len(rows(run("payments", "--json", "--late", "-c", config))) == 1
 
 
+def test_a_months_statement_is_shown_and_written_as_csv_and_pdf(world: World, config: Path) -> None:
+    world.take(world.join())
+    charge = the_charge(world.take(world.pay()))
+    world.take(replace(world.settled(charge), sequence=1, operator="telco"))
+    table, sheet, page = (config.parent / name for name in ("x.txt", "x.csv", "x.pdf"))
+    table.write_text(run("statement", "org1", "2026-11", "--csv", sheet, "--pdf", page, "-c", config))
+    assert "Månad" not in table.read_text()
+    assert "50,00" in table.read_text()
+    assert sheet.read_text().splitlines()[-1].startswith("total,ORG1,2026-11,,,1,50.00")
+    assert page.read_bytes().startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (("ORG9", "2026-11"), 2, "there is no organisation 'ORG9'; give one of ORG1"),
+        (("ORG1", "2026-13"), 1, "write 2026-11"),
+        (("ORG1", "2026-11", "--csv", "/nowhere/x.csv"), 2, "cannot be written"),
+    ],
+)
+def test_a_statement_that_cannot_be_made_is_told(
+    config: Path, words: tuple[str, ...], status: int, told: str
+) -> None:
+    assert told in run("statement", *words, "-c", config, status=status)
+
+
 def test_what_could_not_be_taken_is_listed_and_shown_whole(world: World, config: Path) -> None:
     stray = world.settled("nobody-knows")
     world.take(stray)

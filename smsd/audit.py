@@ -66,10 +66,13 @@ _CHECKS: tuple[tuple[str, str], ...] = (
         f"<> (c.number, c.amount_ore, c.operator, c.org, c.short_code, c.conversation, '{Purpose.PREMIUM}')",
     ),
     (
-        "a charge that was sent without a message",
+        "a charge without a message",
+        # one that waits for the payer's yes has none yet, one that never began may have none
         "SELECT c.id, 'no message', 'message ' || c.message FROM charges c "
-        "LEFT JOIN messages m ON m.id = c.message WHERE m.id IS NULL AND (c.state = 'intended' OR EXISTS "
-        "(SELECT 1 FROM charge_events e WHERE e.charge = c.id AND e.evidence = 'start'))",
+        "LEFT JOIN messages m ON m.id = c.message WHERE m.id IS NULL AND (EXISTS (SELECT 1 "
+        "FROM charge_events e WHERE e.charge = c.id AND e.evidence IN ('start', 'confirmed')) OR "
+        "(c.state = 'intended' AND NOT EXISTS "
+        "(SELECT 1 FROM charge_events e WHERE e.charge = c.id AND e.evidence = 'asked')))",
     ),
     (
         "a premium message without a charge",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from foundation.contract import ChargeSettled, GatewayParcel, Outcome
 from smsd.audit import audit
 from smsd.cli import app
+from smsd.settings import ChargeLimits
 from smsd.smpp.link import AnswerKind
 
 CONFIG = """
@@ -100,7 +102,7 @@ def test_a_store_that_was_worked_with_is_in_order(busy: Play) -> None:
         ("UPDATE charges SET amount_ore = amount_ore + 100", "a charge's message"),
         ("UPDATE messages SET number = '+4799999999' WHERE price_ore > 0", "a charge's message"),
         ("UPDATE messages SET org = 'ORG2' WHERE price_ore > 0", "a charge's message"),
-        ("DELETE FROM messages WHERE price_ore > 0", "a charge that was sent without a message"),
+        ("DELETE FROM messages WHERE price_ore > 0", "a charge without a message"),
         ("DELETE FROM charges WHERE state = 'charged'", "a premium message without a charge"),
         (
             "DROP INDEX ix_charges_one_at_a_time; UPDATE charges SET number = '+4799999905' "
@@ -128,6 +130,16 @@ def test_a_charge_that_waits_with_a_message_that_does_not_is_named(play: Play) -
     play.connection.execute("DELETE FROM charge_events")
     play.connection.execute("UPDATE messages SET fate = 'expired' WHERE price_ore > 0")
     assert found(play) == {"a charge that has not begun"}
+
+
+def test_a_charge_that_waits_for_the_payers_yes_is_in_order(plays: Callable[..., Play]) -> None:
+    play = plays(charges=ChargeLimits(confirm_above_kr=10))
+    play.parcel(play.charge())
+    assert play.value("SELECT count(*) FROM messages WHERE price_ore > 0") == 0
+    assert found(play) == set()
+    play.text("ORG1 JA")
+    assert play.value("SELECT count(*) FROM messages WHERE price_ore > 0") == 1
+    assert found(play) == set()
 
 
 def test_a_word_to_the_bridge_that_the_evidence_does_not_have_is_named(busy: Play) -> None:

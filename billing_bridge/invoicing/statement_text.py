@@ -40,7 +40,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "vat": {"nn": "Mva. av gebyr", "nb": "Mva. av gebyr", "en": "VAT on fees"},
         "net": {"nn": "Netto", "nb": "Netto", "en": "Net"},
         "total": {"nn": "Sum", "nb": "Sum", "en": "Total"},
-        "total_all": {"nn": "Alle operatørar", "nb": "Alle operatører", "en": "All operators"},
+        "total_all": {"nn": "I alt", "nb": "I alt", "en": "In all"},
         "unknown": {"nn": "ukjend operatør", "nb": "ukjent operatør", "en": "unknown operator"},
         "unit": {"nn": "Beløp i kroner", "nb": "Beløp i kroner", "en": "Amounts in NOK"},
         "nothing": {

@@ -19,6 +19,8 @@ SMALL = {
     "ANY_UNMATCHED": "the first row alone",
     "FORGET_FRAGMENTS": "once an hour: a day's parts of long texts",
     "FORGET_GUIDANCE": "once an hour: a day's unknown codewords",
+    "FORGET_SET_ASIDE": "once an hour: what could not be handled",
+    "FORGET_UNMATCHED": "once an hour: receipts that found no message",
     "FORGET_CONNECTIONS": "once an hour: the binds of two days",
     "PAUSES": "a person's list of the times that charging was paused",
     "PAUSES_SET": "a person's list of the times that charging was paused",

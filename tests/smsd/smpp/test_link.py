@@ -24,7 +24,7 @@ from smsd.smpp.answers import Answer, AnswerKind
 from smsd.smpp.codec import UnencodablePduError, encode
 from smsd.smpp.constants import CommandId, CommandStatus
 from smsd.smpp.link import Link, LinkSettings, LinkState
-from smsd.smpp.session import Role, SessionSettings
+from smsd.smpp.session import IDLE, Role, SessionSettings
 from smsd.smpp.supervise import Backoff
 from smsd.smpp.wire import Wire
 
@@ -496,7 +496,7 @@ async def test_a_timer_fires_by_itself():
     async with Network() as net:
         link = await net.bound(inactivity_s=0.02)
         await net.listener.until(lambda: link.binds == 2)
-        assert (LinkState.DOWN, "unbound") in net.listener.states
+        assert (LinkState.DOWN, IDLE) in net.listener.states
 
 
 @on_both_loops

@@ -93,7 +93,7 @@ class Advice(msgspec.Struct, frozen=True):
 
 
 _TO_DO: Final[dict[int, str]] = {
-    CommandStatus.ESME_RINVPASWD: "ask the operator for this account's password; as a rule it has at most 8",
+    CommandStatus.ESME_RINVPASWD: "ask the operator for the password of this account (8 characters mostly)",
     CommandStatus.ESME_RINVSYSID: "compare system_id with what the operator gave, capitals too",
     CommandStatus.ESME_RINVSYSTYP: "ask the operator what system_type to give",
     CommandStatus.ESME_RALYBND: "stop smsd and probe again, or ask the operator for one more bind",

@@ -123,7 +123,11 @@ def make_gateway(
 def engine_limits(settings: Settings) -> EngineLimits:
     """What bounds the engine's turns."""
     limits = settings.limits
-    return EngineLimits(waiting=limits.mo_queue, gather_s=limits.answers_gather_ms / 1000)
+    return EngineLimits(
+        waiting=limits.mo_queue,
+        gather_s=limits.answers_gather_ms / 1000,
+        repeat_after_s=limits.repeat_after_s,
+    )
 
 
 def make_rules(settings: Settings) -> dict[str, Rules]:

@@ -43,6 +43,7 @@ _QUIET_S = TAIL_US / SECOND_US + 1
 class EngineLimits(msgspec.Struct, frozen=True):
     """How much is taken at once and how much may wait; seconds between ticks and store retries, and how long
     plain acceptances of free MTs, for which nobody waits, may gather before a transaction of their own.
+    An MO that was answered after `repeat_after_s` may come again on the same bind.
     """
 
     batch: int = 200
@@ -51,6 +52,7 @@ class EngineLimits(msgspec.Struct, frozen=True):
     gather_s: float = 0.0
     tick_s: float = 1.0
     store_retry_s: float = 0.5
+    repeat_after_s: float = 3.0
 
 
 class Engine:
@@ -334,7 +336,11 @@ class Engine:
         for link, frame, status in plan.responses:
             if not link.respond(frame, status):
                 self._answers_lost = True
-        self._late.update(dict.fromkeys(plan.late, plan.now_s))
+        if plan.came:
+            now_s = self._clock.monotonic()
+            for connection, came_s in plan.came.items():
+                if now_s - came_s >= self.limits.repeat_after_s:
+                    self._late[connection] = now_s
         for connection, operator, _ in plan.last_mo.values():
             if connection in self._opened:
                 self._last_mo[connection] = (operator, self._ticks)

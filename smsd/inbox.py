@@ -300,7 +300,7 @@ class Inbox:
     @staticmethod
     def _repeats(tx: Tx, plan: Plan, mo: Mo) -> bool:
         """Whether any other bind brought MOs lately, so that this one may repeat one; asked once a batch."""
-        if mo.connection in plan.tardy or mo.connection in plan.late:
+        if mo.connection in plan.tardy:
             return True
         known = plan.repeats.get(mo.connection)
         if known is None:
@@ -315,7 +315,7 @@ class Inbox:
         Yet a bind may have ended without our knowing: what came a moment ago counts as repeated anyhow, and
         on this very bind where we have just answered too late.
         """
-        other_than = "" if mo.connection in plan.tardy or mo.connection in plan.late else mo.connection
+        other_than = "" if mo.connection in plan.tardy else mo.connection
         since = plan.at_us - TAIL_US
         after = uuid7_floor(plan.at_us - _LOOK_BACK_US)
         found = tx.all(

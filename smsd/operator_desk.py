@@ -80,8 +80,7 @@ class OperatorDesk:
             # the SMSC grew impatient while the store was away: one text, two deliver_sm
             plan.count("mo_again", profile.name)
             return
-        if plan.now_s - item.came_s >= self._inbox.repeat_after_s:
-            plan.late.add(item.connection)
+        plan.came.setdefault(item.connection, item.came_s)
         plan.binds[item.connection] = pair_of(item.link.name)
         self._inbox.deliver(tx, plan, profile, pdu, item.connection, opened.get(item.connection, 0))
 

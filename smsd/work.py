@@ -119,6 +119,7 @@ class Plan:
         "alive",
         "at_us",
         "binds",
+        "came",
         "congestion",
         "counts",
         "ended",
@@ -128,7 +129,6 @@ class Plan:
         "held",
         "hours",
         "last_mo",
-        "late",
         "live",
         "now_s",
         "over",
@@ -164,9 +164,9 @@ class Plan:
         self.alive: list[Row] = []
         # the connections that are open
         self.live: Container[str] = ()
-        # connections with an MO whose answer comes so late that its SMSC may send it again
-        self.late: set[str] = set()
-        # those of a moment ago
+        # by connection, when the first of its MOs came, by the monotonic clock
+        self.came: dict[str, float] = {}
+        # connections with an MO that was answered so late a moment ago that its SMSC may send it again
         self.tardy: set[str] = set()
         # messages to which this plan gives a final fate
         self.ended: set[str] = set()

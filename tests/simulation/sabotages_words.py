@@ -193,6 +193,16 @@ def takes_repeated_texts() -> list[Any]:
     return [patch.object(Inbox, "_came_before", lambda *_args: False)]
 
 
+@sabotage("what comes again on a bind where we answered late is a new text")
+def forgets_being_late() -> list[Any]:
+    def repeats(tx: Any, plan: Plan, mo: Any) -> bool:
+        plan.tardy.clear()
+        return real(tx, plan, mo)
+
+    real = Inbox._repeats
+    return [patch.object(Inbox, "_repeats", staticmethod(repeats))]
+
+
 @sabotage("a text is left out now and then where two come together")
 def loses_a_text_of_two() -> list[Any]:
     def take(self: Inbox, tx: Any, plan: Plan, mo: Any, segments: int) -> None:

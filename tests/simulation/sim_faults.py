@@ -104,7 +104,7 @@ def _commits_fail(name: str) -> Callable[[World, Fault], None]:
 
 def _commits_slow(world: World, fault: Fault) -> None:
     world.fired("gateway commits slowly")
-    world.gateway.slow_commits_s = 3 * fault.value
+    world.gateway.slow_commits_s = 12 * fault.value
     world.agenda.after(10 * fault.more, partial(setattr, world.gateway, "slow_commits_s", 0.0))
 
 

@@ -110,6 +110,7 @@ class Transport(asyncio.Transport):
         if self._lost or stopped is self.writes_stopped:
             return
         self.writes_stopped = stopped
+        self.connection.troubled_at = self.connection.network.agenda.now
         if stopped:
             self.protocol.pause_writing()
         else:
@@ -149,6 +150,17 @@ class Connection:
         self.client = Transport(self, client, client_boundary)
         self.server = Transport(self, server, lambda _where: None)
         self.client.peer, self.server.peer = self.server, self.client
+        self.troubled_at = float("-inf")
+        """When it last began or ceased to take nothing."""
+
+    def in_trouble(self, since: float) -> bool:
+        """Whether, since then, an answer may have been held up on its way and nowhere else."""
+        ends = (self.client, self.server)
+        return (
+            any(end.swallows or end.writes_stopped for end in ends)
+            or self.troubled_at >= since
+            or self.network.slow_until + self.network.slow_s >= since
+        )
 
     def send(self, sender: Transport, data: bytes) -> None:
         """Put octets on their way."""

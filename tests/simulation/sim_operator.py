@@ -23,6 +23,7 @@ from sim_message import (
     Sm,
     Traits,
 )
+from sim_network import Transport
 from sim_time import SimLoop
 
 from smsd.smpp import pdu as p
@@ -148,9 +149,10 @@ class ModelOperator:
                 if self.traits.closes_on_silence:
                     self.agenda.after(0, conn.drop)
                 else:
-                    wait_s = self.rng.uniform(0, 5)
-                    if item.mo is not None:
-                        # on the same bind again: whoever answered late cannot tell it from a second text
+                    wait_s = self.rng.choice((0.0, self.rng.uniform(0, 5)))
+                    if item.mo is not None and _in_trouble(conn, self.agenda.now - self.traits.patience_s):
+                        # on the same bind again, and our answer is still on its way: nobody at the other
+                        # end can tell that from a second text
                         item.mo.unsure = True
             elif answer.kind is AnswerKind.ANSWERED:
                 wait_s = self.rng.uniform(1, 5)
@@ -292,6 +294,11 @@ class ModelOperator:
     def busy(self) -> bool:
         """Whether something for the ESME still waits."""
         return bool(self.items)
+
+
+def _in_trouble(conn: ServerConnection, since: float) -> bool:
+    transport = conn.wire._transport
+    return not isinstance(transport, Transport) or transport.connection.in_trouble(since)
 
 
 _ACTS = {

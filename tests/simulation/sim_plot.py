@@ -91,6 +91,8 @@ def draw(seed: int, *, faults: bool = True) -> Plot:
         rebirth_s=rng.choice((0.05, 0.5, 3.0, 20.0)),
         dies_silently=rng.random() < 0.2,
     )
+    if any(traits.lies for traits in plot.operators) and rng.random() < 0.5:
+        _try_again(rng, plot)
     if storm and rng.random() < 0.1:
         _use_ids_again(rng, plot)
     if storm:
@@ -101,6 +103,9 @@ def draw(seed: int, *, faults: bool = True) -> Plot:
                 plot.faults.append(
                     Fault(round(text.at + rng.uniform(0.005, 0.05), 4), kind, 0.1 * rng.random(), 0.0)
                 )
+            elif rng.random() < 0.03:
+                # it is taken so slowly that its SMSC grows impatient
+                plot.faults.append(Fault(text.at - 0.01, "gateway commits slowly", rng.random(), 0.02))
         if not plot.together:
             for text in plot.texts:
                 if rng.random() < 0.12:
@@ -143,6 +148,14 @@ def _use_ids_again(rng: random.Random, plot: Plot) -> None:
     plot.faults.sort(key=lambda fault: fault.at)
 
 
+def _try_again(rng: random.Random, plot: Plot) -> None:
+    """Somebody who was told that it failed texts again, a while after an operator said something else."""
+    paying = next((text for text in plot.texts if text.kind == PAYS and text.amount_kr), None)
+    if paying is not None:
+        plot.texts.append(Text(paying.at + rng.choice((6.0, 20.0, 130.0)), *_same(paying)))
+        plot.texts.sort(key=lambda text: text.at)
+
+
 def _operators(rng: random.Random, storm: float) -> list[Traits]:
     def odds(most: float) -> float:
         # each trouble by itself most of the time, so that one does not hide another
@@ -172,7 +185,7 @@ def _operators(rng: random.Random, storm: float) -> list[Traits]:
             receipt_never=odds(0.25),
             receipt_late=odds(0.3),
             receipt_odd=odds(0.4),
-            lies=rng.choice((0.0, 0.0, 0.0, 0.3)) * storm,
+            lies=rng.choice((0.0, 0.0, 0.0, 0.5)) * storm,
             closes_on_silence=rng.random() < 0.6,
             patience_s=rng.choice((5.0, 15.0, 30.0)),
         )

@@ -188,7 +188,7 @@ class Process:
             return
         self._jobs.append(job)
         delay_s = self.world.rng_disk.uniform(0.0001, 0.003) + self.world.rng_disk.uniform(
-            0, self.slow_commits_s
+            self.slow_commits_s / 2, self.slow_commits_s
         )
         self.world.agenda.after(delay_s, partial(self._commit, job))
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 from sim_kinds import KINDS, known, too_rare
+from sim_plot import draw
 from sim_run import Result, run
 
 SEEDS = 1000
+TAKE_OVER = "another gateway takes over"
 _CHUNK = 25
 
 
@@ -65,7 +67,10 @@ def test_in_a_kind_world_everything_ends_well_and_is_decided_without_a_report() 
 
 
 def test_a_seed_replays_exactly() -> None:
-    for seed in (3, 17, 42, 77):
+    taken_over = (
+        seed for seed in range(SEEDS) if any(fault.kind == TAKE_OVER for fault in draw(seed).faults)
+    )
+    for seed in (3, 17, 42, next(taken_over)):
         once, again = run(seed), run(seed)
         assert again.story == once.story
         assert again.hash == once.hash

@@ -309,7 +309,9 @@ class Play:
             if not done.done():
                 done.set_result(parcel)
             self.acknowledged.append(parcel)
-        self.late.update(dict.fromkeys(plan.late, plan.now_s))
+        for connection, came_s in plan.came.items():
+            if plan.now_s - came_s >= 3:
+                self.late[connection] = plan.now_s
         for outgoing in plan.over:
             outgoing.over = True
         for outgoing in plan.unanswered:

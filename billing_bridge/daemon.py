@@ -265,7 +265,8 @@ class BridgeDaemon:
             try:
                 await self._courier.look()
             except StoreFailed as error:
-                log.warning("bridge.store_failed", error=str(error))
+                # a long import holds the store: what it does not read now it finds next time
+                log.info("bridge.look_put_off", error=str(error))
 
     def forget(self, tx: Tx) -> None:
         """Let go of what need not be kept: ids of parcels taken long ago, and messages refused long ago."""

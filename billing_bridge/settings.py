@@ -180,7 +180,7 @@ class BridgeLimits(Table):
     charge_expiry_s: Annotated[int, Field(ge=30, le=86_400)] = 600
     """Seconds within which the gateway may begin a charge."""
     pay_again_s: Annotated[int, Field(ge=0, le=86_400)] = 300
-    """Seconds within which the same text does not pay a second invoice: an SMSC may have sent it again."""
+    """Seconds within which what may be an SMSC's repetition of a text pays no second invoice."""
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 50
     """Rows to a page."""
 

@@ -112,7 +112,11 @@ class HandoffMessage(
 
 
 class Join(HandoffMessage, frozen=True, kw_only=True, tag="join"):
-    """A text that joins; with `charge`, the fee just invoiced is to be charged at once."""
+    """A text that joins; with `charge`, the fee just invoiced is to be charged at once.
+
+    `again`: the same words came before, and whoever delivered them may not have heard that we have them; so
+    this may be a repetition of that text.
+    """
 
     org: str
     sender: str
@@ -120,14 +124,19 @@ class Join(HandoffMessage, frozen=True, kw_only=True, tag="join"):
     email: str
     comment: str = ""
     charge: bool = False
+    again: bool = False
 
 
 class Pay(HandoffMessage, frozen=True, kw_only=True, tag="pay"):
-    """A text that pays the sender's outstanding membership-fee invoice of exactly this amount."""
+    """A text that pays the sender's outstanding membership-fee invoice of exactly this amount.
+
+    `again` as in `Join`: it must not pay a second invoice.
+    """
 
     org: str
     sender: str
     amount: Ore
+    again: bool = False
 
 
 class Status(HandoffMessage, frozen=True, kw_only=True, tag="status"):

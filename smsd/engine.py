@@ -23,6 +23,7 @@ from foundation.mailbox import BRIDGE, Outbox, Posted
 from foundation.store import Store, StoreFailed, StoreLost, Tx
 from smsd.charging.pauses import tell_switched
 from smsd.gateway import Gateway
+from smsd.heard import Heard
 from smsd.inbox import TAIL_US
 from smsd.links import BindLog
 from smsd.metrics import Metrics
@@ -83,6 +84,7 @@ class Engine:
         self._connections: dict[Link, str] = {}
         self._opened: dict[str, int] = {}
         self._late: dict[str, float] = {}
+        self._heard: dict[str, Heard] = {}
         self._last_mo: dict[str, tuple[str, int]] = {}
         self._ticks = 0
         self._ended_well: list[str] = []
@@ -128,6 +130,7 @@ class Engine:
             connection = self._ids.new()
             self._connections[link] = connection
             self._opened[connection] = self._clock.now_us()
+            self._heard[connection] = Heard(link)
             if not self._reading:
                 link.pause_reading()
         elif state is LinkState.DOWN:
@@ -135,6 +138,7 @@ class Engine:
             self._opened.pop(connection, None)
             self._last_mo.pop(connection, None)
             self._late.pop(connection, None)
+            self._heard.pop(connection, None)
             if detail in (GOODBYE, IDLE):
                 self._ended_well.append(connection)
         if link in self._operator_of:
@@ -268,7 +272,9 @@ class Engine:
     def _decide(self, tx: Tx, batch: list[Input], *, send: bool = True) -> Plan:
         # read here, not sooner: until the transaction begins, the pump may fill what room there is
         rooms = self._pump.rooms() if send and self._sending else {}
-        plan = self._gateway.handle(tx, batch, rooms, self._opened, self._pump.names(), self._late)
+        plan = self._gateway.handle(
+            tx, batch, rooms, self._opened, self._pump.names(), self._late, self._heard
+        )
         self._pump.keep_off(plan)
         return plan
 
@@ -341,6 +347,8 @@ class Engine:
             for connection, came_s in plan.came.items():
                 if now_s - came_s >= self.limits.repeat_after_s:
                     self._late[connection] = now_s
+                if connection in self._heard:
+                    self._heard[connection].answered(plan.at_us)
         for connection, operator, _ in plan.last_mo.values():
             if connection in self._opened:
                 self._last_mo[connection] = (operator, self._ticks)

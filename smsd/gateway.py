@@ -6,7 +6,7 @@ again from the start where the commit failed. It touches no socket and no clock 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -102,15 +102,18 @@ class Gateway:
         opened: Mapping[str, int],
         pumped: Container[str] = (),
         late: Mapping[str, float] | None = None,
+        heard: Mapping[str, Callable[[int], bool]] | None = None,
     ) -> Plan:
         """Decide on all inputs, then send what there is room for.
 
         `rooms`: by operator, its links and how many submit_sm each may take now. `opened`: when each
         connection was bound, UTC µs. `pumped`: operators whose plain queues empty without a transaction.
         `late`: connections on which an MO was answered late, and when by the monotonic clock.
+        `heard`: of a connection, whether the answer to an MO of a moment (UTC µs) was certainly heard.
         """
         plan = Plan(self._clock.now_us(), self._clock.monotonic())
         plan.live = opened
+        plan.heard = heard or {}
         for connection, answered_s in (late or {}).items():
             if plan.now_s - answered_s < TAIL_US / SECOND_US:
                 plan.tardy.add(connection)

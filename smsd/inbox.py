@@ -324,6 +324,19 @@ class Inbox:
         )
         return any(at_us > since or (mo.fresh and connection not in plan.live) for connection, at_us in found)
 
+    @staticmethod
+    def _may_be_again(tx: Tx, plan: Plan, mo: Mo) -> bool:
+        """Whether these words came before and whoever sent them may not have heard our answer."""
+        key = (mo.number, mo.address, mo.text)
+        if key in plan.paying:
+            return True
+        plan.paying.add(key)
+        for connection, at_us in tx.all(sql.SAME_WORDS, (mo.number, mo.operator, mo.address, mo.text)):
+            heard = plan.heard.get(connection)
+            if heard is None or not heard(at_us):
+                return True
+        return False
+
     # what texts ask for
 
     def _join(self, tx: Tx, plan: Plan, command: Joining, message: str, mo: Mo) -> bool:
@@ -344,11 +357,12 @@ class Inbox:
                 email=command.email,
                 comment=command.comment,
                 charge=command.charge,
+                again=command.charge and self._may_be_again(tx, plan, mo),
             )
         )
         return True
 
-    def _pay(self, _tx: Tx, plan: Plan, command: Paying, message: str, mo: Mo) -> bool:
+    def _pay(self, tx: Tx, plan: Plan, command: Paying, message: str, mo: Mo) -> bool:
         plan.handoff.append(
             Pay(
                 id=self._ids.new(),
@@ -357,6 +371,7 @@ class Inbox:
                 org=command.org,
                 sender=mo.number,
                 amount=command.amount_ore,
+                again=self._may_be_again(tx, plan, mo),
             )
         )
         return True

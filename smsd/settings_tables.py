@@ -136,7 +136,7 @@ class Limits(Table):
     help_once_per_s: Annotated[int, Field(ge=0, le=30 * 86_400)] = 86_400
     """An unknown codeword is answered at most once in this many seconds per number."""
     pay_again_s: Annotated[int, Field(ge=0, le=86_400)] = 300
-    """The bridge's: seconds within which the same text does not pay a second invoice."""
+    """The bridge's: seconds within which what may be a repetition of a text pays no second invoice."""
     charge_expiry_s: Annotated[int, Field(ge=30, le=86_400)] = 600
     """Seconds after the bridge's word within which a charge may begin."""
     receipt_wait_h: Annotated[int, Field(ge=1, le=24 * 30)] = 48

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -126,6 +126,7 @@ class Plan:
         "enqueued",
         "fates",
         "handoff",
+        "heard",
         "held",
         "hours",
         "last_mo",
@@ -134,6 +135,7 @@ class Plan:
         "over",
         "parcels",
         "paused",
+        "paying",
         "posted",
         "queries",
         "released",
@@ -164,6 +166,10 @@ class Plan:
         self.alive: list[Row] = []
         # the connections that are open
         self.live: Container[str] = ()
+        # by connection, whether the answer to an MO of a moment (UTC µs) was certainly heard
+        self.heard: Mapping[str, Callable[[int], bool]] = {}
+        # number, short code and text of what asks for a payment
+        self.paying: set[tuple[str, str, str]] = set()
         # by connection, when the first of its MOs came, by the monotonic clock
         self.came: dict[str, float] = {}
         # connections with an MO that was answered so late a moment ago that its SMSC may send it again

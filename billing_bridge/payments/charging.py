@@ -45,11 +45,13 @@ def pay(turn: Turn, message: Pay) -> None:
 
 
 def just_charged(turn: Turn, message: Join | Pay, amount_ore: int) -> bool:
-    """Whether so much was charged of this number a moment ago, or is being charged.
+    """Whether this may be a repetition of a text that so much is or was charged for a moment ago.
 
     An SMSC that did not hear our answer sends a text again: that must not pay a second invoice. By either
     clock, the gateway's or ours, as one of them may have been put right meanwhile.
     """
+    if not message.again:
+        return False
     last = turn.batch.last_charged(message.org, message.sender, amount_ore)
     if last is None:
         return False

@@ -168,6 +168,15 @@ class Link:
                 answer = BARE_RESPONSES.get(p.command_of(other) | RESPONSE, p.GenericNack())
         return self._wire.respond(frame, answer, status)
 
+    @property
+    def mark(self) -> int:
+        """The place reached in what is written on this connection, for `has_read`; 0 where there is none."""
+        return self._wire.session.mark if self._wire is not None else 0
+
+    def has_read(self, mark: int) -> bool:
+        """Whether the SMSC has certainly read all that was written on this connection up to a mark."""
+        return self._wire is not None and self._wire.session.has_read(mark)
+
     def pause_reading(self) -> None:
         """Take nothing more from the SMSC, on this connection and later ones, until `resume_reading`."""
         self._paused = True

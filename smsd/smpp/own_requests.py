@@ -19,11 +19,17 @@ SEQUENCE_MAX: Final = 0x7FFFFFFF
 """The highest sequence number (SMPP 3.4 §3.2); 1 follows it."""
 
 
+def is_later(sequence: int, other: int) -> bool:
+    """Whether a number was given after another, also where the numbers began anew in between."""
+    return 0 < (sequence - other) & SEQUENCE_MAX < SEQUENCE_MAX // 2
+
+
 class OwnRequests:
     """The user's requests in `window`, those given up in `late`, the session's own (bind, enquire_link,
-    unbind) in `control`; `sequence` is the last number given. `out` holds what was not handed out yet."""
+    unbind) in `control`; `sequence` is the last number given, `proven` the latest of those whose request the
+    other side has read for certain. `out` holds what was not handed out yet."""
 
-    __slots__ = ("control", "late", "out", "sequence", "window")
+    __slots__ = ("control", "late", "out", "proven", "sequence", "window")
 
     def __init__(self, window: int, late_answers: int, out: Outgoing) -> None:
         self.window = Window(window)
@@ -31,6 +37,12 @@ class OwnRequests:
         self.control: dict[int, CommandId] = {}
         self.out = out
         self.sequence = 0
+        self.proven = 0
+
+    def read(self, sequence: int) -> None:
+        """An answer named this request of ours: all that was written before it was read."""
+        if is_later(sequence, self.proven):
+            self.proven = sequence
 
     def next_sequence(self) -> int:
         """The next number in a row that no request goes by whose answer may still come (SMPP 3.4 §2.7)."""
@@ -56,6 +68,7 @@ class OwnRequests:
         sequence, answer = frame.sequence, command_of(frame.pdu)
         pending = None if self.out.holds(sequence) else self.window.complete(sequence, answer)
         if pending is not None:
+            self.read(sequence)
             return Answered(pending.tag, frame)
         late = self.late.recognise(sequence, answer)
         return None if late is None else LateAnswer(late.tag, frame)

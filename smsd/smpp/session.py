@@ -38,7 +38,7 @@ from smsd.smpp.events import (
 )
 from smsd.smpp.faults import PduFault
 from smsd.smpp.outgoing import Outgoing
-from smsd.smpp.own_requests import OwnRequests
+from smsd.smpp.own_requests import OwnRequests, is_later
 from smsd.smpp.states import (
     ACCEPTED,
     BOUND,
@@ -102,6 +102,18 @@ class Session:
     def asked(self) -> int:
         """Requests of the other side that the user has not answered."""
         return len(self._asked)
+
+    @property
+    def mark(self) -> int:
+        """The place in what we write that has been reached, for `has_read`."""
+        return self._own.sequence
+
+    def has_read(self, mark: int) -> bool:
+        """Whether the other side has certainly read all that was written up to a mark.
+
+        It has answered a request that was written later, and octets arrive in order.
+        """
+        return is_later(self._own.proven, mark)
 
     @property
     def enquiring(self) -> bool:
@@ -330,6 +342,7 @@ class Session:
     def _on_enquire_link_resp(self, frame: p.Frame, now: float) -> None:
         if self._own.control.get(frame.sequence) is CommandId.ENQUIRE_LINK:
             del self._own.control[frame.sequence]
+            self._own.read(frame.sequence)
         else:
             self._stray(frame)
 

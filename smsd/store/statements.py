@@ -118,6 +118,24 @@ WAITING = Statement(
     "most",
 )
 LAST_MESSAGE = Statement(select(func.max(_m.id)))
+SAME_WORDS = Statement(
+    select(_m.connection, _m.at_us)
+    .where(
+        and_(
+            _m.number == bindparam("number"),
+            _m.direction == _word("in"),
+            _m.operator == bindparam("operator"),
+            _m.address == bindparam("address"),
+            _m.text == bindparam("text"),
+        )
+    )
+    .order_by(_m.id.desc())
+    .limit(10),
+    "number",
+    "operator",
+    "address",
+    "text",
+)
 SAME_MO = Statement(
     select(_m.connection, _m.at_us)
     .select_from(messages.join(connections, connections.c.id == _m.connection))

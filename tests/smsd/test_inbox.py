@@ -598,3 +598,39 @@ def test_several_parts_that_wait_for_another_are_handed_on_once(play: Play) -> N
     play.tick(300)
     assert len(mos(play)) == 1
     assert play.counts["mo_incomplete", "telco"] == 1
+
+
+# what may be an SMSC's repetition ---------------------------------------------------------------------------
+
+
+def again(play: Play) -> list[bool]:
+    return [message.again for message in play.handed if isinstance(message, Pay | Join)]
+
+
+def test_the_same_payment_again_may_be_a_repetition_until_the_smsc_has_heard_our_answer(play: Play) -> None:
+    play.text("ORG1 BETAL 50")
+    play.text("ORG1 BETAL 50")
+    play.link.read = 1
+    play.text("ORG1 BETAL 50")
+    assert again(play) == [False, True, False]
+
+
+def test_two_payments_that_come_together_may_be_one(play: Play) -> None:
+    play.turn(play.delivered(mo("ORG1 BETAL 50")), play.delivered(mo("ORG1 BETAL 50")))
+    assert again(play) == [False, True]
+
+
+def test_other_words_and_other_phones_are_no_repetition(play: Play) -> None:
+    play.text("ORG1 BETAL 50")
+    play.text("ORG1 BETAL 100")
+    play.text("ORG1 BETAL 50", "+4799100099")
+    assert again(play) == [False, False, False]
+
+
+def test_a_payment_that_came_over_a_bind_that_is_gone_may_come_again_on_the_next(play: Play) -> None:
+    play.text("ORG1 BETAL 50")
+    play.link.read = 1
+    play.rebind()
+    play.clock.us += 6 * 60 * 1_000_000
+    play.text("ORG1 BETAL 50")
+    assert again(play) == [False, True]

@@ -187,7 +187,15 @@ class World:
             charge=charge,
         )
 
-    def pay(self, kr: int = 50, sender: str = OLA, *, org: str = "ORG1", ore: int | None = None) -> Pay:
+    def pay(
+        self,
+        kr: int = 50,
+        sender: str = OLA,
+        *,
+        org: str = "ORG1",
+        ore: int | None = None,
+        again: bool = False,
+    ) -> Pay:
         """A paying text."""
         return Pay(
             id=self.name(),
@@ -196,6 +204,7 @@ class World:
             org=org,
             sender=sender,
             amount=kr * 100 if ore is None else ore,
+            again=again,
         )
 
     def status(self, sender: str = OLA, *, org: str = "ORG1") -> Status:

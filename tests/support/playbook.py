@@ -41,6 +41,7 @@ from foundation.store import SqliteTx, open_sqlite
 from smsd.assembly import make_gateway, make_queues
 from smsd.charging.states import ChargeState
 from smsd.codewords import Function
+from smsd.heard import Heard
 from smsd.settings import Limits, Operator, Organisation, Price, Settings, ShortCode
 from smsd.smpp.link import Answer, AnswerKind
 from smsd.smpp.pdu import DeliverSm, Frame, Pdu, QuerySmResp, Tlv
@@ -88,6 +89,11 @@ class FakeLink:
         self.asked: list[Query] = []
         self.responses: list[tuple[Frame, int]] = []
         self.reading = True
+        self.mark = 0
+        self.read = 0
+
+    def has_read(self, mark: int) -> bool:
+        return self.read > mark
 
     @property
     def room(self) -> int:
@@ -237,6 +243,7 @@ class Play:
         }
         self.opened: dict[str, int] = {}
         self.late: dict[str, float] = {}
+        self.heard: dict[str, Heard] = {}
         self.connections = {link: self._bound() for links in self.links.values() for link in links}
         plan: Plan = self.commit(self.gateway.recover)
         self._note(plan)
@@ -263,6 +270,7 @@ class Play:
         """The link ended and is bound again: a new connection."""
         link = link or self.link
         self.opened.pop(self.connections[link])
+        self.heard.pop(self.connections[link], None)
         self.connections[link] = self._bound()
 
     def _bound(self) -> str:
@@ -296,6 +304,7 @@ class Play:
                 {name: each for name, each in rooms.items() if any(r for _, r in each)},
                 self.opened,
                 late=self.late,
+                heard=self.heard,
             )
         )
         self._boundary()
@@ -312,6 +321,10 @@ class Play:
         for connection, came_s in plan.came.items():
             if plan.now_s - came_s >= 3:
                 self.late[connection] = plan.now_s
+            for links in self.links.values():
+                for link in links:
+                    if self.connections[link] == connection:
+                        self.heard.setdefault(connection, Heard(link)).answered(plan.at_us)
         for outgoing in plan.over:
             outgoing.over = True
         for outgoing in plan.unanswered:

@@ -136,8 +136,17 @@ def test_one_text_that_comes_twice_pays_one_invoice_of_several_alike(world: Worl
     world.take(world.join())
     assert world.replies(world.settled(the_charge(world.take(world.pay())))) == ["paid"]
     world.clock.us += 299 * SECOND_US
-    assert world.replies(world.pay()) == ["just_paid"]
+    assert world.replies(world.pay(again=True)) == ["just_paid"]
     world.clock.us += 1 * SECOND_US
+    assert world.replies(world.pay(again=True)) == ["charge"]
+    in_order(world)
+
+
+def test_whoever_certainly_texts_a_second_time_pays_the_next_invoice_alike_at_once(world: World) -> None:
+    world.take(world.join())
+    world.clock.us += 366 * DAY_US
+    world.take(world.join())
+    assert world.replies(world.settled(the_charge(world.take(world.pay())))) == ["paid"]
     assert world.replies(world.pay()) == ["charge"]
     in_order(world)
 

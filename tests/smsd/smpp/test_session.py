@@ -195,6 +195,23 @@ def test_an_answer_comes_back_with_the_tag_of_its_request():
         assert play.session.pending == 0
 
 
+def test_what_was_written_before_an_answered_request_has_been_read():
+    with esme(window=10) as play:
+        first, second = submitted(play, "one", "two")
+        mark = play.session.mark
+        play.comes(p.SubmitSmResp("A"), second)
+        play.told()
+        assert not play.session.has_read(mark)
+        (third,) = submitted(play, "three")
+        play.comes(p.SubmitSmResp("B"), first)
+        play.told()
+        assert not play.session.has_read(mark)
+        play.comes(p.SubmitSmResp("C"), third)
+        play.told()
+        assert play.session.has_read(mark)
+        assert not play.session.has_read(play.session.mark)
+
+
 def test_sequence_numbers_go_up_by_one():
     with esme() as play:
         assert submitted(play, "a", "b", "c") == [2, 3, 4]

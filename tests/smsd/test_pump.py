@@ -284,15 +284,23 @@ def test_it_takes_in_the_order_of_a_transaction(
 # gathering ------------------------------------------------------------------------------------------------
 
 
-async def test_acceptances_gather_and_are_written_together(make: Make) -> None:
-    async with running(make(window=10, gather_s=0.005)) as bench:
+async def test_acceptances_gather(make: Make) -> None:
+    async with running(make(window=10, gather_s=3600.0)) as bench:
         await bench.parcel(*[send(bench.play, str(number)) for number in range(4)])
         commits = bench.store.commits
         for piece in list(bench.link.pending):
             accept(bench, piece)
             await some_turns()
-        assert bench.store.commits == commits
-        async with asyncio.timeout(5):
+        assert (bench.engine.waiting, bench.store.commits) == (4, commits)
+
+
+async def test_what_gathered_is_written_after_a_moment_though_nothing_else_comes(make: Make) -> None:
+    async with running(make(window=10, gather_s=0.001)) as bench:
+        await bench.parcel(*[send(bench.play, str(number)) for number in range(4)])
+        for piece in list(bench.link.pending):
+            accept(bench, piece)
+        assert bench.engine.waiting == 4
+        async with asyncio.timeout(10):
             while bench.engine.waiting:
                 await asyncio.sleep(0.001)
         await some_turns()

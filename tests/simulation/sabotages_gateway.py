@@ -357,12 +357,3 @@ def forgets_submissions() -> list[Any]:
 
     real = Housekeeping._forget
     return [patch.object(Housekeeping, "_forget", forget)]
-
-
-@sabotage("an id that one phone had twice means the newest message")
-def takes_the_newest_of_an_id() -> list[Any]:
-    def match(self: Correlation, *args: Any) -> Any:
-        return real(self, *args)[-1:]
-
-    real = Correlation._match
-    return [patch.object(Correlation, "_match", match)]

@@ -70,11 +70,6 @@ def corrects_nothing() -> list[Any]:
     return [patch.object(bridge_charging, "_move", move)]
 
 
-@sabotage("a start forgets what was contradicted")
-def forgets_contradictions_at_the_start() -> list[Any]:
-    return [patch.object(Desk, "disputed", lambda _self, _tx: [])]
-
-
 # amounts and numbers
 
 
@@ -151,11 +146,6 @@ def keeps_the_report_to_itself() -> list[Any]:
             return []
 
     return [patch.object(reconciliation, "Outbox", Mute), patch.object(worklist, "Outbox", Mute)]
-
-
-@sabotage("what a report does not have was not billed, whatever row nobody knows")
-def takes_silence_for_an_answer() -> list[Any]:
-    return [patch.object(reconciliation, "may_be_one_of", lambda _charge, _rows: False)]
 
 
 @sabotage("a report settles no contradiction")
@@ -245,8 +235,3 @@ def the_bridge_books_twice() -> list[Any]:
 
     real = ledger.settle
     return [patch.object(ledger, "settle", settle)]
-
-
-@sabotage("a text that comes twice pays two invoices of one amount")
-def pays_twice_for_one_text() -> list[Any]:
-    return [patch.object(bridge_charging, "just_charged", lambda *_args: False)]

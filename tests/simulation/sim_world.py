@@ -367,7 +367,7 @@ class World:
             if not quiet:
                 self.findings.append(Finding("settling", f"something moves for ever: {self._moving()}"))
                 return
-            coming = self.agenda.next_plot
+            coming = self.agenda.next_plot()
             if coming is None:
                 return
             if coming - self.agenda.now > 5.0:

@@ -6,7 +6,7 @@ import pytest
 from sabotages import SABOTAGES
 from sim_run import run
 
-_BOUND = 1500
+_BOUND = 10_000
 """The most seeds a harm may stay hidden; see docs/simulation.md for how many each takes."""
 
 

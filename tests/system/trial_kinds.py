@@ -126,19 +126,19 @@ class Mischief:
         return self._world.phones.binds > 0
 
 
-def hang(pid: int, store: Path, *, even_in_a_commit: bool = False) -> bool:
-    """Stop a process, unless asked otherwise at a moment when it does not hold the store's write lock;
-    whether it does."""
+def hang(pid: int, *stores: Path, even_in_a_commit: bool = False) -> bool:
+    """Stop a process, unless asked otherwise at a moment when it holds the write lock of none of its stores;
+    whether it holds one."""
 
     def stopped() -> bool:
         os.kill(pid, signal.SIGSTOP)
-        if even_in_a_commit or not _is_locked(store):
+        if even_in_a_commit or not any(map(_is_locked, stores)):
             return True
         os.kill(pid, signal.SIGCONT)
         return False
 
     until(stopped, "a moment outside a commit")
-    return _is_locked(store)
+    return any(map(_is_locked, stores))
 
 
 def _is_locked(store: Path) -> bool:

@@ -124,8 +124,13 @@ def _invoice(tx: Tx, invoice: str) -> CaseInvoice | None:
 
 
 _GATEWAY_OF = Statement(text("SELECT gateway, conversation FROM payments WHERE id = :charge"), "charge")
+# of the gateway that made the charge alone: no other knows it
 _TOLD = Statement(
-    text("SELECT gateway, wanted, at_us, body FROM gateway_journals WHERE charge = :charge"), "charge"
+    text(
+        "SELECT j.gateway, j.wanted, j.at_us, j.body FROM gateway_journals j "
+        "JOIN payments p ON p.id = j.charge AND p.gateway = j.gateway WHERE j.charge = :charge"
+    ),
+    "charge",
 )
 _PAYMENT = Statement(
     text(

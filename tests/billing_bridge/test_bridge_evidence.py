@@ -265,3 +265,10 @@ def test_a_journal_is_what_the_contract_says(world: World) -> None:
     world.take(told(world, charge))
     (body,) = world.rows("SELECT body FROM gateway_journals")[0]
     assert msgspec.json.decode(body, type=ChargeJournal) == EXAMPLE.journal
+
+
+def test_another_gateways_word_on_a_charge_does_not_count(world: World) -> None:
+    charge, _ = paid(world)
+    world.take(told(world, charge), gateway="another")
+    assert evidence.told(world.tx, charge.id) is None
+    assert case_of(world, charge).journal_us == 0

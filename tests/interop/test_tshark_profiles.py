@@ -103,6 +103,7 @@ def carried(seen: Dissected, pdu: p.SubmitSm, of: dict[str, Any]) -> bytes:
 
 
 PRICE_OF_50_KR = {
+    "age": b"5000\0",
     "billing-identification": b"\x8150",
     "service-type": b"3115",
     "source-address": b"50",

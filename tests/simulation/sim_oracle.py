@@ -74,7 +74,8 @@ def _money(world: World, books: Books, *, reported: bool) -> None:
         if len(charge.taken) > 1:
             found("I1", f"{name}: the operator took {len(charge.taken)} messages of it")
         # who is told two things about one message believes the first, and keeps the second
-        excused = charge.contradicted and not reported
+        lied = any(sm.lied_about for sm in charge.taken)
+        excused = charge.contradicted and lied and not reported
         if charge.billed:
             if charge.state not in (*BILLED_HERE, "in_doubt", "accepted") and not excused:
                 found("I2", f"{name}, but it was billed")
@@ -174,7 +175,7 @@ def _states(world: World, books: Books) -> None:
 def _bridge(world: World, books: Books) -> None:
     """Payments and charges tell the same, and the bridge's own audit finds nothing."""
     charges = {charge.id: charge for charge in books.charges}
-    for payment, (state, invoice, amount_ore, contradicted) in books.payments.items():
+    for payment, (state, invoice, amount_ore, _contradicted) in books.payments.items():
         charge = charges.get(payment)
         if charge is None:
             world.find("bridge", f"payment {payment[-6:]} ({state}) has no charge")
@@ -182,7 +183,7 @@ def _bridge(world: World, books: Books) -> None:
         if (charge.invoice, charge.amount_ore) != (invoice, amount_ore):
             world.find("I5", f"payment {payment[-6:]} and its charge differ")
         expected = {"refused": "not_charged"}.get(charge.state, charge.state)
-        if charge.state not in OPEN and state != expected and not contradicted:
+        if charge.state not in OPEN and state != expected:
             world.find("bridge", f"payment {payment[-6:]} is {state}, its charge {charge.state}")
     for charge in books.charges:
         if charge.id not in books.payments:

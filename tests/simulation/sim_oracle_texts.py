@@ -112,7 +112,7 @@ def words(world: World, books: Books) -> None:
         if charge.billed and last not in ("PAID", "CORRECTED"):
             world.find("I7", f"{name}: billed, told {told}")
         lied = any(sm.lied_about for sm in charge.taken)
-        if not charge.billed and last in ("PAID", "CORRECTED") and not charge.contradicted and not lied:
+        if not charge.billed and last in ("PAID", "CORRECTED") and not lied:
             world.find("I7", f"{name}: not billed, told {told}")
         if charge.mo and charge.billed:
             read = [

@@ -17,11 +17,12 @@ Patches = Callable[[], list[Any]]
 
 @dataclass(frozen=True)
 class Sabotage:
-    """One harm."""
+    """One harm. `hidden` for so many seeds, as is known: the suite begins to look there."""
 
     name: str
     what: str
     patches: Patches
+    hidden: int = 0
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
@@ -35,12 +36,12 @@ class Sabotage:
 SABOTAGES: dict[str, Sabotage] = {}
 
 
-def sabotage(what: str) -> Callable[[Patches], Patches]:
+def sabotage(what: str, *, hidden: int = 0) -> Callable[[Patches], Patches]:
     """Name a harm after the function that makes its patches."""
 
     def keep(patches: Patches) -> Patches:
         name = patches.__name__.replace("_", "-")
-        SABOTAGES[name] = Sabotage(name, what, patches)
+        SABOTAGES[name] = Sabotage(name, what, patches, hidden)
         return patches
 
     return keep

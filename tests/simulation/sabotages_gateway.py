@@ -138,7 +138,9 @@ def goes_on_with_a_store_of_anothers() -> list[Any]:
     ]
 
 
-@sabotage("whose store it is is looked at before the commit alone, not before what follows from it")
+@sabotage(
+    "whose store it is is looked at before the commit alone, not before what follows from it", hidden=450
+)
 def looks_at_the_owner_too_early() -> list[Any]:
     return [patch.object(Ownership, "holds_now", lambda _self: True)]
 
@@ -239,7 +241,7 @@ def _match_anything(people: Any, amount_ore: int, today: Any) -> Any:
     return matching.NoMatch(matching.NOTHING_OUTSTANDING)
 
 
-@sabotage("an invoice is charged again though evidence says that it was billed")
+@sabotage("an invoice is charged again though evidence says that it was billed", hidden=380)
 def charges_what_is_disputed() -> list[Any]:
     def anyhow(people: Any, amount_ore: int, today: Any) -> Any:
         for person in people:

@@ -183,7 +183,7 @@ def takes_repeated_texts() -> list[Any]:
     return [patch.object(Inbox, "_came_before", lambda *_args: False)]
 
 
-@sabotage("what comes again on a bind where we answered late is a new text")
+@sabotage("what comes again on a bind where we answered late is a new text", hidden=2200)
 def forgets_being_late() -> list[Any]:
     def repeats(tx: Any, plan: Plan, mo: Any) -> bool:
         plan.tardy.clear()

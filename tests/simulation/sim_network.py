@@ -236,7 +236,7 @@ class Network:
         """Sees everything that is written, and by whom."""
         self.connections: set[Connection] = set()
         self.order: list[Connection] = []
-        self.slow_until = 0.0
+        self.slow_until = float("-inf")
         self.slow_s = 0.0
 
     def latency(self) -> float:

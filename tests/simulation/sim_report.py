@@ -11,6 +11,7 @@ import sqlite3
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from sim_message import Sm
 from sim_operator import ModelOperator
 
 from foundation.clock import DAY_US, SECOND_US, oslo
@@ -63,10 +64,8 @@ def report_of(operator: ModelOperator) -> bytes:
     """The operator's ledger as it writes it down for its customers; empty where it has nothing to tell."""
     traits, started_us = operator.traits, operator.clock.now_us() - round(operator.agenda.now * SECOND_US)
     rows = []
-    for sm in operator.ledger:
+    for sm in _reported(operator):
         billed = sm.billed_at is not None
-        if not sm.price_ore or (traits.report == "billed" and not billed):
-            continue
         at = sm.billed_at if sm.billed_at is not None else sm.taken_at
         row = {
             "message_id": sm.receipt_id if traits.report == "receipt-ids" else sm.response_id,
@@ -101,8 +100,8 @@ def _applied(world: World, operator: ModelOperator, account: Operator) -> list[L
         try:
             lines = reconcile(connection, report, account, _period(world, now_us), now_us)
         except CannotReconcile as error:
-            # rightly so where no charge's id was ever told
-            if _any_named(connection, operator.traits.name):
+            # rightly so where the id of nothing that it names was ever told
+            if _any_named(connection, operator):
                 world.find("I8", f"{operator.traits.name}'s report is refused: {error}")
             return []
         done = apply(
@@ -122,12 +121,19 @@ def _applied(world: World, operator: ModelOperator, account: Operator) -> list[L
     return done
 
 
-def _any_named(connection: sqlite3.Connection, operator: str) -> bool:
+def _any_named(connection: sqlite3.Connection, operator: ModelOperator) -> bool:
     query = (
-        "SELECT count(*) FROM charge_events e JOIN charges c ON c.id = e.charge "
+        "SELECT e.detail FROM charge_events e JOIN charges c ON c.id = e.charge "
         "WHERE c.operator = ? AND e.evidence = 'answer_accepted'"
     )
-    return bool(connection.execute(query, (operator,)).fetchone()[0])
+    told = {detail for (detail,) in connection.execute(query, (operator.traits.name,))}
+    return any(f"id:{sm.response_id}" in told for sm in _reported(operator))
+
+
+def _reported(operator: ModelOperator) -> list[Sm]:
+    """Which messages a report names."""
+    billed_alone = operator.traits.report == "billed"
+    return [sm for sm in operator.ledger if sm.price_ore and (sm.billed_at is not None or not billed_alone)]
 
 
 def _period(world: World, now_us: int) -> Period:

@@ -294,7 +294,8 @@ class World:
         """From now on the world is kind: whatever is late comes, and nothing new goes wrong."""
         self.calm = True
         self.tell("calm")
-        self.network.slow_until = 0.0
+        # what is under way stays as late as it is
+        self.network.slow_until = min(self.network.slow_until, self.agenda.now)
         self.broker.loses = self.broker.repeats = self.broker.slow_s = self.broker.reorders = 0.0
         for operator in self.operators.values():
             operator.hangs_until = 0.0

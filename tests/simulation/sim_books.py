@@ -124,7 +124,7 @@ def _place(world: World, books: Books) -> None:
             charge = min(
                 fitting,
                 key=lambda each: (
-                    (each.id, sm.response_id) not in named,
+                    not sm.answered or (each.id, sm.response_id) not in named,
                     len(each.taken) + (each.id in known),
                     _differ(each, sm),
                     each.id,

@@ -63,6 +63,8 @@ class Sm:
     response_id: str
     receipt_id: str
     billed_at: float | None = None
+    answered: bool = False
+    """Whether its id was sent as an answer; it may have been lost on its way."""
     lied_about: bool = False
     forgotten: bool = False
     final: bool = False

@@ -253,7 +253,11 @@ class ModelOperator:
         if draw < traits.answers_late:
             world.fired("operator: answers late")
             delay_s = world.response_timeout_s + rng.uniform(0.1, 20)
-        self.agenda.after(delay_s, lambda: self._answer(conn, frame, sm.response_id, 0))
+        self.agenda.after(delay_s, lambda: self._say_taken(conn, frame, sm))
+
+    def _say_taken(self, conn: ServerConnection, frame: p.Frame, sm: Sm) -> None:
+        sm.answered = True
+        self._answer(conn, frame, sm.response_id, 0)
 
     def _answer(self, conn: ServerConnection, frame: p.Frame, message_id: str, status: int) -> None:
         conn.respond(frame, p.SubmitSmResp(message_id), status)

@@ -81,7 +81,10 @@ def _memberships(world: World, books: Books) -> None:
     for org, year, conversation in books.memberships:
         if conversation not in known:
             continue
-        mo = next(mo for mo in world.mos if (mo.number, mo.text) == known[conversation][3:5])
+        mo = next((mo for mo in world.mos if (mo.number, mo.text) == known[conversation][3:5]), None)
+        if mo is None:
+            # what came of a long text, whose own rule is above
+            continue
         years = {
             oslo_year(mo.at_us + ahead_us + late_s * SECOND_US)
             for ahead_us in world.clocks["gateway"].ever_ahead_us

@@ -202,8 +202,11 @@ async def keep(store: Store, silent_s: float) -> None:
         return
     while True:
         await asyncio.sleep(silent_s / _BEATS)
-        with suppress(StoreFailed):
+        try:
             await store.run(owner.beat)
+        except StoreFailed:
+            # nor is it known whose the store is: the lock may be another's to take
+            continue
         owner.renew()
 
 

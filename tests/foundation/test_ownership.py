@@ -235,6 +235,29 @@ async def test_an_owner_gives_signs_of_life_and_ends_where_it_is_taken_over_from
     await second.close()
 
 
+async def test_an_owner_that_cannot_write_takes_back_no_lock(
+    path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = taken(path, clock)
+    tried = asyncio.Event()
+
+    async def fails(_unit: object) -> None:
+        tried.set()
+        raise StoreFailed("locked")
+
+    monkeypatch.setattr(store, "run", fails)
+    (path.parent / "smsd.db.lock").unlink()
+    async with asyncio.timeout(10):
+        beating = asyncio.create_task(keep(store, 0.003))
+        await tried.wait()
+        tried.clear()
+        # whatever followed the first try is over
+        await tried.wait()
+        beating.cancel()
+    assert not (path.parent / "smsd.db.lock").exists()
+    await store.close()
+
+
 async def test_a_lock_whose_file_was_removed_is_taken_anew(path: Path, clock: HandClock) -> None:
     store = taken(path, clock)
     (path.parent / "smsd.db.lock").unlink()

@@ -331,7 +331,8 @@ class Inbox:
         if key in plan.paying:
             return True
         plan.paying.add(key)
-        for connection, at_us in tx.all(sql.SAME_WORDS, (mo.number, mo.operator, mo.address, mo.text)):
+        after = uuid7_floor(plan.at_us - _LOOK_BACK_US)
+        for connection, at_us in tx.all(sql.SAME_WORDS, (mo.number, after, mo.operator, mo.address, mo.text)):
             heard = plan.heard.get(connection)
             if heard is None or not heard(at_us):
                 return True

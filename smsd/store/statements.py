@@ -123,6 +123,7 @@ SAME_WORDS = Statement(
     .where(
         and_(
             _m.number == bindparam("number"),
+            _m.id > bindparam("after"),
             _m.direction == _word("in"),
             _m.operator == bindparam("operator"),
             _m.address == bindparam("address"),
@@ -132,6 +133,7 @@ SAME_WORDS = Statement(
     .order_by(_m.id.desc())
     .limit(10),
     "number",
+    "after",
     "operator",
     "address",
     "text",

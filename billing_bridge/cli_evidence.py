@@ -5,34 +5,26 @@ from __future__ import annotations
 import sqlite3
 import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import msgspec
 import typer
 
 from billing_bridge import evidence as books
-from billing_bridge.settings import load
-from billing_bridge.store import SCHEMA
+from billing_bridge.cli_tools import DEFAULT, REFUSED, Config, fail, in_one_transaction, opened, settings_of
 from foundation.clock import SECOND_US, SystemClock, oslo
 from foundation.evidence.case import Case
 from foundation.evidence.words import say
 from foundation.ids import Ids
-from foundation.settings import ConfigurationError
-from foundation.store import SqliteTx, StoreRefused, open_sqlite
+from foundation.store import SqliteTx
 
-_CANNOT = 2
-_REFUSED = 1
-_BUSY_MS = 60_000
 _LOOK_S = 0.1
 _ORE_PER_KR = 100
-_DEFAULT = Path("config/smsd.toml")
 
 
 def evidence(
     charge: Annotated[str, typer.Argument(help="The charge's id, as `billing-bridge payments` lists it.")],
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The bridge's TOML file, or the gateway's.")
-    ] = _DEFAULT,
+    config: Config = DEFAULT,
     wait_s: Annotated[
         float, typer.Option("--wait", min=0, max=600, help="Seconds to wait for the gateway's answer.")
     ] = 10,
@@ -55,29 +47,20 @@ def evidence(
     from foundation.evidence.page import LANGUAGES, render  # noqa: PLC0415 - only a page needs templates
 
     if language and language not in LANGUAGES:
-        _fail(f"--language: {language!r} is not known; give one of {', '.join(LANGUAGES)}")
-    try:
-        settings = load(config)
-        connection = open_sqlite(settings.store, SCHEMA, key="bridge.store")
-    except (ConfigurationError, StoreRefused) as error:
-        _fail(str(error))
-    try:
-        clock = SystemClock()
+        fail(f"--language: {language!r} is not known; give one of {', '.join(LANGUAGES)}")
+    settings, clock = settings_of(config), SystemClock()
+    with opened(settings) as connection:
         if ask:
             _ask(connection, charge, clock, wait_s)
         case = books.case_of(SqliteTx(connection), charge, settings, clock.now_us())
         known = books.told(SqliteTx(connection), charge)
-    except sqlite3.Error as error:
-        _fail(f"bridge.store: {settings.store}: {error}")
-    finally:
-        connection.close()
     if case is None:
-        _fail(f"there is no charge {charge}; `billing-bridge payments` lists them", _REFUSED)
+        fail(f"there is no charge {charge}; `billing-bridge payments` lists them", REFUSED)
     if html is not None:
         try:
             html.write_text(render(case, language or case.language), "utf-8")
         except OSError as error:
-            _fail(
+            fail(
                 f"--html: {html} cannot be written ({error.strerror}); give a file in a folder that is there"
             )
     if json:
@@ -90,18 +73,10 @@ def evidence(
 
 def _ask(connection: sqlite3.Connection, charge: str, clock: SystemClock, wait_s: float) -> None:
     """Put the question into the outbox, and wait until the running bridge has its answer."""
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-    tx = SqliteTx(connection)
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        wanted = books.ask(tx, charge, Ids(clock), clock.now_us())
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+    wanted = in_one_transaction(connection, lambda tx: books.ask(tx, charge, Ids(clock), clock.now_us()))
     if wanted is None:
         return
-    end = clock.monotonic() + wait_s
+    tx, end = SqliteTx(connection), clock.monotonic() + wait_s
     while clock.monotonic() < end:
         answer = books.told(tx, charge)
         if answer is not None and answer.wanted >= wanted:
@@ -170,8 +145,3 @@ def _tame(text: str) -> str:
     return "".join(
         char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split())
     )
-
-
-def _fail(words: str, status: int = _CANNOT) -> NoReturn:
-    typer.echo(words, err=True)
-    raise typer.Exit(status)

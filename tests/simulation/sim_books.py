@@ -44,7 +44,7 @@ class Books:
     messages: list[tuple[Any, ...]]
     listed: set[str]
     set_aside: int
-    payments: dict[str, tuple[str, str, int, int]]
+    payments: dict[str, tuple[str, str, int]]
     invoices: dict[str, tuple[int, str]]
     commands: dict[str, list[tuple[str, str]]]
     dialog: Counter[str]
@@ -82,10 +82,7 @@ def read(world: World) -> Books:
         messages=messages,
         listed={row[0] for row in gateway("SELECT id FROM charges WHERE state = 'in_doubt'")},
         set_aside=gateway("SELECT count(*) FROM set_aside")[0][0],
-        payments={
-            row[0]: row[1:]
-            for row in bridge("SELECT id, state, invoice, amount_ore, contradicted FROM payments")
-        },
+        payments={row[0]: row[1:] for row in bridge("SELECT id, state, invoice, amount_ore FROM payments")},
         invoices={
             row[0]: (row[1], row[2])
             for row in bridge(

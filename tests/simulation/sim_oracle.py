@@ -175,7 +175,7 @@ def _states(world: World, books: Books) -> None:
 def _bridge(world: World, books: Books) -> None:
     """Payments and charges tell the same, and the bridge's own audit finds nothing."""
     charges = {charge.id: charge for charge in books.charges}
-    for payment, (state, invoice, amount_ore, _contradicted) in books.payments.items():
+    for payment, (state, invoice, amount_ore) in books.payments.items():
         charge = charges.get(payment)
         if charge is None:
             world.find("bridge", f"payment {payment[-6:]} ({state}) has no charge")

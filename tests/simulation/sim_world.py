@@ -370,6 +370,9 @@ class World:
                 return
             coming = self.agenda.next_plot()
             if coming is None:
+                if self._moving():
+                    # the last that was to come came in that second, and is not through yet
+                    continue
                 return
             if coming - self.agenda.now > 5.0:
                 self.skip_to(coming - 0.5)

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from foundation.clock import DAY_US
+from foundation.clock import DAY_US, HOUR_US
 from foundation.contract import ChargeSettled, GatewayParcel, MessageFate, Outcome, Purpose
 from foundation.mailbox import BRIDGE
 from smsd.charging.desk import OPEN, OUTCOMES, SETTLED
 from smsd.charging.states import FINAL, LAST_WORDS, ChargeState, Evidence, Verdict, step
+from smsd.store.tables import COUNTED
 
 _PARCEL = msgspec.json.Decoder(GatewayParcel)
 _STATES = frozenset(ChargeState)
@@ -84,6 +85,16 @@ _CHECKS: tuple[tuple[str, str], ...] = (
         "a charge that has not begun",
         "SELECT c.id, 'message ' || m.fate, 'queued, or it will never be sent' FROM charges c "
         "JOIN messages m ON m.id = c.message WHERE c.state = 'intended' AND m.fate <> 'queued'",
+    ),
+    (
+        # by these sums an organisation's ceiling of a day is judged
+        "an organisation's charges of an hour",
+        "SELECT org || ' ' || strftime('%Y-%m-%d %H:00 to ', hour * 3600, 'unixepoch') || "
+        "strftime('%H:00 UTC', hour * 3600 + 3600, 'unixepoch') || ' (hour ' || hour || ')', "
+        "sum(kept) || ' øre', sum(derived) || ' øre' FROM "
+        "(SELECT org, hour, amount_ore AS kept, 0 AS derived FROM charge_hours UNION ALL "
+        f"SELECT org, created_us / {HOUR_US}, 0, amount_ore FROM charges WHERE {COUNTED}) "
+        "GROUP BY org, hour HAVING sum(kept) <> sum(derived) ORDER BY org, hour",
     ),
     (
         "several undecided charges of one sender, short code and amount",

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from foundation.contract import ChargeSettled, GatewayParcel, Outcome
 from smsd.audit import audit
+from smsd.charging.states import ChargeState
 from smsd.cli import app
 from smsd.settings import ChargeLimits
 from smsd.smpp.link import AnswerKind
@@ -115,6 +116,12 @@ def test_a_store_that_was_worked_with_is_in_order(busy: Play) -> None:
         ("UPDATE handoff_outbox SET body = x'7b'", "what a parcel says"),
         ("UPDATE handoff_outbox SET peer = 'nobody'", "who a parcel is for"),
         ("UPDATE handoff_outbox SET id = 'x' || seq", "a parcel's id"),
+        ("UPDATE charge_hours SET amount_ore = amount_ore + 100", "an organisation's charges of an hour"),
+        ("DELETE FROM charge_hours", "an organisation's charges of an hour"),
+        (
+            "INSERT INTO charge_hours VALUES ('ORG9', 1, 5000), ('ORG1', 1, -5000)",
+            "an organisation's charges of an hour",
+        ),
         (f"INSERT INTO handoff_inbox VALUES ('x', {2**60})", "when a parcel was taken"),
     ],
 )
@@ -140,6 +147,18 @@ def test_a_charge_that_waits_for_the_payers_yes_is_in_order(plays: Callable[...,
     play.text("ORG1 JA")
     assert play.value("SELECT count(*) FROM messages WHERE price_ore > 0") == 1
     assert found(play) == set()
+
+
+def test_the_sums_that_limits_go_by_follow_what_is_not_made_and_what_is_contradicted(busy: Play) -> None:
+    refused = busy.start_charge(number="+4799999906", kr=70)
+    busy.answer(status=0x45)
+    assert busy.state(refused) is ChargeState.REFUSED
+    assert found(busy) == set()
+    (hour, kept) = busy.rows("SELECT hour, amount_ore FROM charge_hours")[0]
+    busy.connection.execute("UPDATE charge_hours SET amount_ore = amount_ore + 7000")
+    (difference,) = audit(busy.connection, busy.clock.now_us()).differences
+    assert difference.where == f"ORG1 2026-11-23 12:00 to 13:00 UTC (hour {hour})"
+    assert (difference.kept, difference.derived) == (f"{kept + 7000} øre", f"{kept} øre")
 
 
 def test_a_word_to_the_bridge_that_the_evidence_does_not_have_is_named(busy: Play) -> None:

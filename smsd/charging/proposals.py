@@ -16,6 +16,7 @@ from foundation.store import Tx
 from smsd.charging.desk import OPEN, ChargeRow, Desk
 from smsd.charging.states import ChargeState, Evidence, Verdict, step
 from smsd.store import charge_statements as sql
+from smsd.store import limit_statements as limit_sql
 from smsd.work import Plan
 
 ALONE_ORE = 500_00
@@ -115,7 +116,11 @@ class Proposals:
 
     def _apply(self, tx: Tx, plan: Plan, charge: ChargeRow, evidence: Evidence, detail: str) -> ChargeState:
         reason = Reason.NONE if evidence is Evidence.HUMAN_CHARGED else Reason.BY_HAND
-        return self._desk.apply(tx, plan, charge, evidence, reason=reason, detail=detail).state
+        state = self._desk.apply(tx, plan, charge, evidence, reason=reason, detail=detail).state
+        if charge.state is ChargeState.INTENDED and state is not charge.state:
+            # its payer may have been asked for a yes, which nobody waits for any more
+            tx.run(limit_sql.SET_ANSWER, [(Reason.BY_HAND, plan.at_us, "", charge.id)])
+        return state
 
     @staticmethod
     def _standing(tx: Tx, plan: Plan, charge: ChargeRow) -> Proposal | None:

@@ -17,6 +17,7 @@ HOUR_US = 3600 * SECOND_US
 class Source(StrEnum):
     """Where a decision may come from."""
 
+    YES = "yes"  # its payer is asked, and nothing of it is sent before
     TURN = "turn"  # it is not sent yet
     ANSWER = "answer"
     RECEIPT = "receipt"
@@ -38,7 +39,7 @@ class Known(msgspec.Struct, frozen=True):
     """What the prospects of a charge follow from. Times UTC microseconds, 0 where there is none.
 
     `answered_us`: when an answer named its message id. `asked`, `next_us`: queries so far, and the earliest
-    next one.
+    next one. `yes_until_us`: until when the payer, who was asked, may say yes.
     """
 
     state: ChargeState
@@ -48,12 +49,16 @@ class Known(msgspec.Struct, frozen=True):
     answered_us: int = 0
     asked: int = 0
     next_us: int = 0
+    yes_until_us: int = 0
     proposal: Proposal | None = None
 
 
 def prospects(known: Known, operator: Operator | None, receipt_wait_h: int) -> list[Prospect]:
     """What may still come, the likeliest first; never empty for a charge that is not settled."""
     state, found = known.state, []
+    if state is ChargeState.INTENDED and known.yes_until_us:
+        until = known.yes_until_us
+        return [Prospect(Source.YES, f"the payer's yes, until {moment(until)}", until)]
     if state is ChargeState.INTENDED:
         return [
             Prospect(Source.TURN, f"its turn to be sent, until {moment(known.expires_us)}", known.expires_us)

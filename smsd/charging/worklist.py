@@ -25,6 +25,7 @@ from smsd.charging.prospects import Known, Prospect, prospects
 from smsd.charging.states import UNFINISHED, ChargeState, Evidence
 from smsd.settings import Settings
 from smsd.store import charge_statements as sql
+from smsd.store import limit_statements as limit_sql
 from smsd.store import statements as hot
 from smsd.work import Plan
 
@@ -145,6 +146,9 @@ def opened(connection: sqlite3.Connection, charge: Listed, settings: Settings, n
         answered_us=_last(told, Evidence.ANSWER_ACCEPTED),
         proposal=proposal,
     )
+    yes = tx.one(limit_sql.YES_UNTIL, (charge.id,))
+    if yes is not None:
+        known = msgspec.structs.replace(known, yes_until_us=yes[0])
     asked = tx.one(sql.QUERIED, (charge.id,))
     if asked is not None:
         known = msgspec.structs.replace(known, asked=asked[0], next_us=asked[2])
@@ -217,10 +221,12 @@ def say(
         row = _found(tx, desk, charge)
         said = Proposals(desk, ids, alone_ore).say(tx, plan, row, outcome, person)
         if said.came is Came.NOTHING:
-            raise CannotResolve(
-                f"charge {charge} is {row.state}: that cannot be made {outcome} by hand; "
-                "wait until it is accepted, in_doubt or settled otherwise"
+            can = (
+                "nothing of it was sent; give not_charged to call it off"
+                if row.state is ChargeState.INTENDED
+                else "wait until it is accepted, in_doubt or settled otherwise"
             )
+            raise CannotResolve(f"charge {charge} is {row.state}: that cannot be made {outcome} by hand; {can}")
         standing = said.proposal
         if said.came is Came.SAID_BEFORE and standing:
             raise CannotResolve(
@@ -267,8 +273,9 @@ def _found(tx: Tx, desk: Desk, charge: str) -> ChargeRow:
 
 
 def _call_off(tx: Tx, plan: Plan, row: ChargeRow, ids: Ids) -> None:
-    """Its message will not be sent any more."""
-    tx.run(hot.SET_FATE, [(MessageFate.REFUSED, Reason.BY_HAND, plan.at_us, row.message)])
+    """Its message will not be sent any more; one that waits for its payer's yes has none yet."""
+    if tx.run(hot.SET_FATE, [(MessageFate.REFUSED, Reason.BY_HAND, plan.at_us, row.message)]) != 1:
+        return
     plan.handoff.append(
         MessageState(
             id=ids.new(),

@@ -182,6 +182,8 @@ SAID_YES = Statement(
     "number",
     "short_code",
 )
+# Until when a charge's payer may say yes
+YES_UNTIL = Statement(select(_q.until_us).where(and_(_OPEN, _q.charge == bindparam("charge"))), "charge")
 # Once only: what was answered is not answered again
 SET_ANSWER = Statement(
     update(confirmations)

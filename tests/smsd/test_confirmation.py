@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from playbook import KARI, OLA, Play, mo, operator, organisation
 
-from foundation.contract import Charge, ChargeSettled, Outcome, Reason
+from foundation.contract import Charge, ChargeSettled, MessageState, Outcome, Reason
+from smsd.audit import audit
+from smsd.charging import worklist
+from smsd.charging.prospects import Source
 from smsd.charging.states import ChargeState
 from smsd.codewords import Function
 from smsd.settings import ChargeLimits
@@ -50,6 +53,20 @@ def premium(play: Play) -> list[str]:
 
 def ended(play: Play) -> list[tuple[str, Outcome, Reason]]:
     return [(each.charge, each.outcome, each.reason) for each in play.told(ChargeSettled)]
+
+
+def by_command(play: Play, charge: str, outcome: str) -> None:
+    """A person says on the command line what became of a charge."""
+    worklist.resolve(
+        play.connection,
+        charge=charge,
+        outcome=Outcome(outcome),
+        who="kari",
+        why="phoned",
+        gateway="smsd",
+        clock=play.clock,
+        ids=play.ids,
+    )
 
 
 # asking ---------------------------------------------------------------------------------------------------
@@ -230,6 +247,46 @@ def test_a_human_who_ends_it_first_is_obeyed(asks: Play) -> None:
     assert [each.reason for each in asks.told(ChargeSettled)] == [Reason.BY_HAND]
     asks.tick(700)
     assert len(asks.told(ChargeSettled)) == 1
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["over the hand-off", "by a command"])
+def test_who_ends_what_waits_for_a_yes_tells_of_no_sms_and_ends_the_question(asks: Play, beside: bool) -> None:
+    wish = ask(asks)
+    asks.clock.advance(60)
+    if beside:
+        by_command(asks, wish.id, "not_charged")
+    else:
+        asks.parcel(asks.resolve(wish.id, "not_charged"))
+    (settled,) = [each for each in asks.waiting_parcels() if isinstance(each, ChargeSettled)]
+    assert (settled.outcome, settled.reason) == (Outcome.NOT_CHARGED, Reason.BY_HAND)
+    known = {row[0] for row in asks.rows("SELECT id FROM messages")}
+    told = [each for each in asks.waiting_parcels() if isinstance(each, MessageState)]
+    assert {each.message for each in told} <= known
+    assert asks.rows("SELECT answer FROM confirmations") == [("by_hand",)]
+    assert audit(asks.connection, asks.clock.now_us()).differences == ()
+    asks.text("JA")
+    assert premium(asks) == []
+    assert asks.texts()[-1].startswith(GUIDANCE)
+
+
+def test_what_waits_for_a_yes_cannot_be_called_charged_by_a_command(asks: Play) -> None:
+    wish = ask(asks)
+    with pytest.raises(worklist.CannotResolve, match="nothing of it was sent; give not_charged"):
+        by_command(asks, wish.id, "charged")
+    assert asks.evidence(wish) == ["asked"]
+    asks.text("JA")
+    assert premium(asks) == [wish.id]
+
+
+def test_the_worklist_tells_that_the_payer_s_yes_may_come(asks: Play) -> None:
+    wish = ask(asks)
+    now_us = asks.clock.now_us()
+    (listed,) = worklist.listed(asks.connection, state="intended")
+    still_open = worklist.opened(asks.connection, listed, asks.settings(), now_us)
+    assert still_open is not None
+    assert [each.source for each in still_open.may_come] == [Source.YES]
+    asks.text("NEI")
+    assert asks.state(wish) is ChargeState.NOT_CHARGED
 
 
 # which one ------------------------------------------------------------------------------------------------

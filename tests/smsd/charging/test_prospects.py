@@ -26,6 +26,13 @@ def test_what_waits_for_its_turn_says_until_when() -> None:
     assert "2026-11-23 13:10" in only.words
 
 
+def test_what_waits_for_its_payer_s_yes_says_so() -> None:
+    waits = msgspec.structs.replace(DOUBT, state=ChargeState.INTENDED, yes_until_us=NOON + 540 * SECOND_US)
+    (only,) = prospects(waits, ASKING, 48)
+    assert (only.source, only.until_us) == (Source.YES, waits.yes_until_us)
+    assert only.words == "the payer's yes, until 2026-11-23 13:09"
+
+
 def test_what_is_being_sent_waits_for_its_answer() -> None:
     (only,) = prospects(msgspec.structs.replace(DOUBT, state=ChargeState.SENDING), operator(), 48)
     assert (only.source, only.until_us) == (Source.ANSWER, NOON + 60 * SECOND_US)

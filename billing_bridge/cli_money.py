@@ -39,7 +39,7 @@ credits_app = typer.Typer(add_completion=False, help="Credit notes.")
 Why = Annotated[str, typer.Option(help="The reason, kept for whoever audits the books.")]
 Who = Annotated[str, typer.Option(help="Who does it; default: who runs this.")]
 AmountKr = Annotated[str, typer.Option("--amount-kr", help="So much, as 20 or 20.50; default: all of it.")]
-_AMOUNT = re.compile(r"(\d{1,7})(?:[.,](\d{2}))?")
+_AMOUNT = re.compile(r"([0-9]{1,7})(?:[.,]([0-9]{2}))?")
 _MAX_WORDS = 500
 T = TypeVar("T")
 
@@ -194,7 +194,8 @@ def _who(given: str) -> str:
 
 
 def _words(text: str, option: str) -> str:
-    found = " ".join(text.split())
+    # nothing that steers a terminal, or is not seen
+    found = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     if not found:
         fail(f"{option}: it is empty; say it in words, for whoever audits the books")
     return found[:_MAX_WORDS]

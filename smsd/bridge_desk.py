@@ -27,7 +27,7 @@ from foundation.store import Tx
 from smsd.charge_desk import REFUSED_TEXT, ChargeDesk
 from smsd.charging.desk import Desk
 from smsd.charging.evidence import journal_of
-from smsd.charging.proposals import ALONE_ORE, Came, Person, Proposals
+from smsd.charging.proposals import ALONE_ORE, WHO_LENGTH, Came, Person, Proposals, tidy
 from smsd.charging.states import ChargeState
 from smsd.inbox import Inbox
 from smsd.operators import OperatorProfile
@@ -177,6 +177,10 @@ class BridgeDesk:
         charge = self._desk.find(tx, resolve.charge)
         if charge is None:
             keep_aside(self._ids, tx, plan, "Resolve", "no such charge", _ENCODER.encode(resolve))
+            return
+        if not tidy(resolve.who, WHO_LENGTH):
+            fault = "nobody is named who says it; give who"
+            keep_aside(self._ids, tx, plan, "Resolve", fault, _ENCODER.encode(resolve))
             return
         person = Person(resolve.who, resolve.why, "hand-off")
         said = self._proposals.say(tx, plan, charge, Outcome(resolve.outcome), person)

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from foundation.clock import SystemClock, oslo
@@ -32,7 +33,7 @@ def pause(why: Why, org: WhichOrg = "", all_: All = False, who: Who = "", config
 
     settings = read_settings(config)
     which = _which(settings, org, all_=all_)
-    _reason(why)
+    who, why = _said(who, why)
     clock = SystemClock()
     key = Ids(clock, random.SystemRandom().getrandbits).new()
     try:
@@ -40,8 +41,8 @@ def pause(why: Why, org: WhichOrg = "", all_: All = False, who: Who = "", config
             open_store(settings),
             key,
             org=which,
-            who=who or getpass.getuser(),
-            why=why.strip(),
+            who=who,
+            why=why,
             now_us=clock.now_us(),
         )
     except pauses.CannotPause as error:
@@ -61,12 +62,10 @@ def resume(why: Why, org: WhichOrg = "", all_: All = False, who: Who = "", confi
 
     settings = read_settings(config)
     which = _which(settings, org, all_=all_, configured=False)
-    _reason(why)
+    who, why = _said(who, why)
     store = open_store(settings)
     try:
-        standing = pauses.resume(
-            store, org=which, who=who or getpass.getuser(), why=why.strip(), now_us=SystemClock().now_us()
-        )
+        standing = pauses.resume(store, org=which, who=who, why=why, now_us=SystemClock().now_us())
     except pauses.CannotPause as error:
         fail(str(error))
     except sqlite3.OperationalError as error:
@@ -98,7 +97,7 @@ def listed(
     for heading in ("organisation", "paused", "by", "why", "resumed", "by", "why"):
         table.add_column(heading, overflow="fold")
     for each in found:
-        table.add_row(
+        cells = (
             each.org or "all",
             _moment(each.paused_us),
             each.paused_by,
@@ -107,6 +106,7 @@ def listed(
             each.resumed_by,
             each.resumed_why,
         )
+        table.add_row(*map(escape, cells))
     console = Console()
     (console if console.is_terminal else Console(width=240)).print(table)
 
@@ -123,9 +123,16 @@ def _which(settings: Settings, org: str, *, all_: bool, configured: bool = True)
     return org.upper()
 
 
-def _reason(why: str) -> None:
-    if not why.strip():
+def _said(who: str, why: str) -> tuple[str, str]:
+    """Who says so and why, as they are kept."""
+    from smsd.charging.proposals import WHO_LENGTH, WHY_LENGTH, tidy  # noqa: PLC0415
+
+    name, words = tidy(who, WHO_LENGTH), tidy(why, WHY_LENGTH)
+    if not words:
         fail("--why: it is empty; say why, for whoever looks at it later")
+    if who and not name:
+        fail("--who: it is blank; give a name, or leave it out")
+    return name or getpass.getuser(), words
 
 
 def _moment(at_us: int) -> str:

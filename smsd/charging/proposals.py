@@ -6,6 +6,7 @@ charge; a proposal may be withdrawn, and is overtaken where the charge has moved
 
 from __future__ import annotations
 
+import unicodedata
 from enum import StrEnum
 
 import msgspec
@@ -150,13 +151,17 @@ def end(tx: Tx, proposal: Proposal, how: str, person: Person, at_us: int) -> Non
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names are meant to be one person's: letter case and blanks aside."""
-    return tidy(one, WHO_LENGTH).casefold() == tidy(other, WHO_LENGTH).casefold()
+    """Whether two names are meant to be one person's: letter case, blanks and how letters are coded aside."""
+    return _meant(one) == _meant(other)
+
+
+def _meant(name: str) -> str:
+    return unicodedata.normalize("NFKC", tidy(name, WHO_LENGTH)).casefold()
 
 
 def tidy(text: str, most: int) -> str:
-    """A person's words on one line, no longer than this."""
-    return " ".join(text.split())[:most]
+    """A person's words on one line, no longer than this, without what steers a terminal or is not seen."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:most]
 
 
 _EVIDENCE = {Outcome.CHARGED: Evidence.HUMAN_CHARGED, Outcome.NOT_CHARGED: Evidence.HUMAN_NOT_CHARGED}

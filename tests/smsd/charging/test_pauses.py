@@ -299,6 +299,14 @@ def test_the_commands_pause_list_and_resume(smsd: Callable[..., Result], switch:
     assert smsd("charges", "pauses").stdout == "nothing is paused\n"
 
 
+def test_what_people_write_is_shown_as_it_is_and_steers_no_terminal(smsd: Callable[..., Result]) -> None:
+    why = "see [red]list[/red] \x1b[31m" + "x" * 2000
+    assert smsd("charges", "pause", "--all", "--why", why, "--who", "ka\x07ri\n").exit_code == 0
+    (row,) = [json.loads(line) for line in smsd("charges", "pauses", "--json").stdout.splitlines()]
+    assert (row["paused_by"], row["why"]) == ("ka ri", ("see [red]list[/red] [31m" + "x" * 2000)[:1000])
+    assert "[red]list[/red]" in smsd("charges", "pauses").stdout
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -307,6 +315,7 @@ def test_the_commands_pause_list_and_resume(smsd: Callable[..., Result], switch:
         (("pause", "--org", "ORG9", "--why", "x"), "there is no organisation 'ORG9'; give one of ORG1"),
         (("pause", "--all", "--why", "  "), "--why: it is empty"),
         (("resume", "--all", "--why", ""), "--why: it is empty"),
+        (("pause", "--all", "--why", "x", "--who", " "), "--who: it is blank"),
         (("resume", "--org", "ORG1", "--why", "x"), "not paused"),
     ],
 )

@@ -83,11 +83,13 @@ def test_the_second_person_who_says_the_same_moves_it_and_both_are_kept(play: Pl
     assert (kept.ended, kept.ended_by, kept.ended_why) == ("confirmed", "Ola", "står i rapporten")
 
 
-@pytest.mark.parametrize("again", ["Kari", "kari", "  KARI ", "Kari\n"])
+@pytest.mark.parametrize(
+    "again", ["Kåri", "kåri", "  KÅRI ", "Kåri\n", "Ka\u030ari", "Kåri\u200b", "\u2066Kåri\x1b", "Ｋåri"]
+)
 def test_the_same_person_again_is_not_a_second_one(play: Play, again: str) -> None:
     charge = in_doubt(play)
-    say(play, charge, "charged", "Kari")
-    with pytest.raises(worklist.CannotResolve, match="waits for a second person: Kari said charged already"):
+    say(play, charge, "charged", "Kåri")
+    with pytest.raises(worklist.CannotResolve, match="waits for a second person: Kåri said charged already"):
         say(play, charge, "charged", again)
     assert play.state(charge) is ChargeState.IN_DOUBT
 
@@ -154,6 +156,16 @@ def test_over_the_hand_off_a_word_that_moves_nothing_is_set_aside_and_told(play:
     assert play.state(charge) is ChargeState.IN_DOUBT
     assert play.rows("SELECT kind FROM set_aside") == [("Resolve",)]
     assert "charge.proposals_differ" in [kind for kind, _ in play.alarms]
+
+
+@pytest.mark.parametrize("who", ["", " \n", "\u200b"])
+def test_over_the_hand_off_who_is_not_named_settles_nothing(play: Play, who: str) -> None:
+    charge = in_doubt(play, kr=50)
+    play.parcel(msgspec.structs.replace(play.resolve(charge), who=who))
+    assert play.state(charge) is ChargeState.IN_DOUBT
+    assert play.rows("SELECT kind, fault FROM set_aside") == [
+        ("Resolve", "nobody is named who says it; give who")
+    ]
 
 
 def test_one_from_each_side_are_two(play: Play) -> None:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from billing_bridge.listing import NO_LIMIT, UnknownFilterError, Value, View, listed
+from billing_bridge.listing import REFUSED as REFUSED_VIEW
 from billing_bridge.settings import BridgeSettings, load
 from billing_bridge.store import SCHEMA
 from billing_bridge.turn import kroner
@@ -34,7 +35,7 @@ Org = Annotated[str, typer.Option("--org", help="Only this organisation's codewo
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object a line; all rows where no page is named.")
 ]
-Page = Annotated[int | None, typer.Option(min=1, help="Which page, counted from 1.")]
+Page = Annotated[int | None, typer.Option(min=1, max=10_000_000, help="Which page, counted from 1.")]
 PageSize = Annotated[int | None, typer.Option(min=1, max=10_000, help="Rows to a page.")]
 Filter = Annotated[
     str, typer.Option("--filter", help="Only these; a wrong word is answered with the right ones.")
@@ -97,13 +98,18 @@ def show_list(
             )
         except UnknownFilterError as error:
             fail(str(error))
+    if not rows and org and view is not REFUSED_VIEW and settings.organisation(org.upper()) is None:
+        # one that is gone from the settings may still have rows
+        names = ", ".join(each.code for each in settings.organisations)
+        fail(f"--org: there is no organisation {org!r}, and no row of it; give one of {names}")
     if json:
         for row in rows:
             typer.echo(msgspec.json.encode(row).decode())
         return
     table = Table(box=None)
     for column in view.brief:
-        table.add_column(column.replace("_ore", "_kr"), overflow="fold")
+        # what a next command needs is never cut
+        table.add_column(column.replace("_ore", "_kr"), overflow="fold", no_wrap=column == "id")
     for row in rows:
         table.add_row(*(escape(_cell(column, row[column])) for column in view.brief))
     console = Console()

@@ -56,8 +56,12 @@ def charges(
     org: Org = "",
     operator: Annotated[str, typer.Option(help="Only those at this operator.")] = "",
     phone: Annotated[str, typer.Option("--number", help="Only this phone number.")] = "",
-    older_h: Annotated[float, typer.Option(min=0, help="Only those made so many hours ago or earlier.")] = 0,
-    min_kr: Annotated[int, typer.Option(min=0, help="Only amounts of so many kroner or more.")] = 0,
+    older_h: Annotated[
+        float, typer.Option(min=0, max=1_000_000, help="Only those made so many hours ago or earlier.")
+    ] = 0,
+    min_kr: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="Only amounts of so many kroner or more.")
+    ] = 0,
     proposed: Annotated[
         bool, typer.Option("--proposed", help="Only those that wait for a second person's word.")
     ] = False,
@@ -96,6 +100,10 @@ def charges(
         (charge, worklist.opened(store, charge, settings, now_us))
         for charge in worklist.listed(store, which, page=page, page_size=rows)
     ]
+    if not found and org and settings.organisation(org.upper()) is None:
+        # one that is gone from the settings may still have charges
+        names = ", ".join(each.org for each in settings.organisations)
+        fail(f"--org: there is no organisation {org!r}, and no charge of it; give one of {names}")
     if json:
         for charge, still_open in found:
             row = msgspec.structs.asdict(charge)
@@ -236,11 +244,11 @@ def withdraw(charge: str, why: Why, who: Who = "", config: Config = DEFAULT) -> 
 
 
 def _person(who: str, why: str) -> Person:
-    from smsd.charging.proposals import Person  # noqa: PLC0415
+    from smsd.charging.proposals import WHO_LENGTH, WHY_LENGTH, Person, tidy  # noqa: PLC0415
 
-    if not why.strip():
+    if not tidy(why, WHY_LENGTH):
         fail("--why: it is empty; say how it is known, for whoever audits the charge")
     account = getpass.getuser()
-    if who and not who.strip():
+    if who and not tidy(who, WHO_LENGTH):
         fail("--who: it is blank; give a name, or leave it out")
     return Person(who or account, why, f"command, as {account}")

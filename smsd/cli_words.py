@@ -17,7 +17,7 @@ from smsd.settings import Settings, load
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The gateway's TOML file.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Page = Annotated[int, typer.Option(min=1, help="Which page, counted from 1.")]
+Page = Annotated[int, typer.Option(min=1, max=10_000_000, help="Which page, counted from 1.")]
 PageSize = Annotated[
     int, typer.Option(min=0, max=10_000, help="Rows to a page; 0: limits.page_size, or all with --json.")
 ]

@@ -7,7 +7,7 @@ from calendar import monthrange
 from datetime import date
 
 RIGHT = "2026, 2026-H1, 2026-Q1, 2026-01 or 2026-01-01/2026-06-30"
-_PART = re.compile(r"(\d{4})(?:-(?:H([12])|Q([1-4])|(0[1-9]|1[0-2])))?\Z")
+_PART = re.compile(r"([0-9]{4})(?:-(?:H([12])|Q([1-4])|(0[1-9]|1[0-2])))?\Z")
 
 
 class PeriodError(ValueError):

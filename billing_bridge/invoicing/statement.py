@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 
 import msgspec
@@ -43,12 +43,13 @@ class Month(msgspec.Struct, frozen=True):
         try:
             first, last = bounds(name)
         except PeriodError:
-            first, last = None, None
-        if len(name) != 7 or first is None or last is None or "-" not in name or not name[5:].isdigit():
+            first, last = date.max, date.max
+        # the calendar ends with the year 9999
+        if len(name) != 7 or (first.year, first.month) != (last.year, last.month) or last == date.max:
             raise StatementError(f"{name!r} is no month; write 2026-11")
-        year, month = divmod(first.year * 12 + first.month, 12)
+        after = last + timedelta(days=1)
         since = datetime(first.year, first.month, 1, tzinfo=OSLO)
-        return cls(name, to_us(since), to_us(datetime(year, month + 1, 1, tzinfo=OSLO)))
+        return cls(name, to_us(since), to_us(datetime(after.year, after.month, 1, tzinfo=OSLO)))
 
 
 class Sums(msgspec.Struct, frozen=True):

@@ -223,6 +223,9 @@ class _RowReader:
             kroner = re.sub(r"\D", "", match[1]) if match else ""
             found = int(kroner) * 100 + int((match[2] or "0").ljust(2, "0")) if match else None
             right = f"give kroner, such as 50{self._form.decimal}00"
+            other = "." if self._form.decimal == "," else ","
+            if re.fullmatch(rf"[0-9]+[{other}][0-9]{{2}}", digits):
+                right += f', or set decimal = "{other}"'
         if found is None or found > _MAX_ORE:
             raise _Wrong(f"{_shown(text)} is no amount", right)
         if sign < 0 and said is Said.NOT_CHARGED:

@@ -226,7 +226,9 @@ def say(
                 if row.state is ChargeState.INTENDED
                 else "wait until it is accepted, in_doubt or settled otherwise"
             )
-            raise CannotResolve(f"charge {charge} is {row.state}: that cannot be made {outcome} by hand; {can}")
+            raise CannotResolve(
+                f"charge {charge} is {row.state}: that cannot be made {outcome} by hand; {can}"
+            )
         standing = said.proposal
         if said.came is Came.SAID_BEFORE and standing:
             raise CannotResolve(

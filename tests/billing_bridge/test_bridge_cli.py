@@ -103,7 +103,10 @@ def test_payments_are_listed_with_their_end(world: World, config: Path, tmp_path
     assert sorted(str(row["state"]) for row in found) == ["not_charged", "pending"]
     assert {row["amount_ore"] for row in found} == {5000}
     assert len(rows(run("payments", "--json", "--filter", "pending", "--config", config))) == 1
-    assert "not_charged" in run("payments", "--config", config)
+    shown = run("payments", "--config", config)
+    assert "not_charged" in shown
+    # a next command takes the id as it stands there
+    assert {str(row["id"]) for row in found} <= set(shown.split())
 
 
 @pytest.mark.parametrize(
@@ -351,7 +354,15 @@ def test_what_is_not_there_is_told_and_changes_nothing(
         (("refunds", "owe", "p", "--why", "x", "--amount-kr", "-5"), "is no amount"),
         (("refunds", "owe", "p", "--why", "x", "--amount-kr", "0"), "is no amount"),
         (("payments", "settle", "p", "refunded", "--why", "x"), "charged or not_charged"),
+        (("refunds", "owe", "p", "--why", "x", "--amount-kr", "٢٠"), "is no amount"),
+        (("refunds", "owe", "p", "--why", "x", "--who", "\u200b\x1b"), "--who: it is empty"),
         (("payments", "--excess", "--late"), "cannot go together"),
+        (("payments", "--page", "9" * 20), "Invalid value for '--page'"),
+        (("payments", "--page", str(2**62)), "Invalid value for '--page'"),
+        (
+            ("invoices", "--org", "org9"),
+            "there is no organisation 'org9', and no row of it; give one of ORG1",
+        ),
     ],
 )
 def test_wrong_words_are_told(config: Path, words: tuple[str, ...], told: str) -> None:

@@ -79,6 +79,30 @@ def test_charges_are_filtered_by_amount_age_number_and_operator(smsd: Console) -
     refused(smsd("charges", "--operator", "tleco"), "--operator", "telco")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--older-h", "inf"),
+        ("--older-h", "1e300"),
+        ("--min-kr", "9" * 20),
+        ("--page", "9" * 20),
+        ("--page", str(2**63 - 1)),
+    ],
+)
+def test_a_number_beyond_all_reason_is_refused(smsd: Console, words: tuple[str, ...]) -> None:
+    in_doubt(smsd.play)
+    refused(smsd("charges", *words), f"Invalid value for '{words[0]}'")
+
+
+def test_an_organisation_that_is_not_there_is_told_unless_it_has_charges(smsd: Console) -> None:
+    in_doubt(smsd.play)
+    told = "--org: there is no organisation 'org9', and no charge of it; give one of ORG1"
+    refused(smsd("charges", "--org", "org9"), told)
+    smsd.play.connection.execute("UPDATE charges SET org = 'ORG9'")
+    assert smsd("charges", "--org", "org9").exit_code == 0
+    assert smsd("charges", "--org", "ORG1").exit_code == 0
+
+
 def test_what_waits_for_a_second_person_is_listed_and_settled_by_one(smsd: Console) -> None:
     charge = in_doubt(smsd.play, 900)
     first = smsd("charges", "resolve", charge, "charged", "--why", "ringte", "--who", "Kari")

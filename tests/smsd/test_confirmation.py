@@ -250,7 +250,9 @@ def test_a_human_who_ends_it_first_is_obeyed(asks: Play) -> None:
 
 
 @pytest.mark.parametrize("beside", [False, True], ids=["over the hand-off", "by a command"])
-def test_who_ends_what_waits_for_a_yes_tells_of_no_sms_and_ends_the_question(asks: Play, beside: bool) -> None:
+def test_who_ends_what_waits_for_a_yes_tells_of_no_sms_and_ends_the_question(
+    asks: Play, beside: bool
+) -> None:
     wish = ask(asks)
     asks.clock.advance(60)
     if beside:

@@ -73,7 +73,19 @@ def test_a_month_begins_and_ends_at_midnight_in_norway(name: str, since: str, un
 
 
 @pytest.mark.parametrize(
-    "name", ["2026", "2026-13", "2026-H1", "2026-Q1", "26-11", "november", "", "2026-11-01"]
+    "name",
+    [
+        "2026",
+        "2026-13",
+        "2026-H1",
+        "2026-Q1",
+        "26-11",
+        "november",
+        "",
+        "2026-11-01",
+        "9999-12",
+        "２０２６-11",
+    ],
 )
 def test_what_is_no_month_is_told(name: str) -> None:
     with pytest.raises(StatementError, match="write 2026-11"):

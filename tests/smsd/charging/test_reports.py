@@ -82,11 +82,11 @@ def test_amounts_are_whole_ore(text: str, form: dict[str, Any], ore: int) -> Non
     [
         ("", {}, "give kroner, such as 50,00"),
         ("femti", {}, "give kroner, such as 50,00"),
-        ("49.90", {}, "give kroner, such as 50,00"),
+        ("49.90", {}, 'give kroner, such as 50,00, or set decimal = "."'),
         ("49,901", {}, "give kroner, such as 50,00"),
         ("1.00,00", {}, "give kroner, such as 50,00"),
         ("٥٠", {}, "give kroner, such as 50,00"),
-        ("49,90", {"decimal": "."}, "give kroner, such as 50.00"),
+        ("49,90", {"decimal": "."}, 'give kroner, such as 50.00, or set decimal = ","'),
         ("50,00", {"unit": "ore"}, "give whole øre, such as 5000"),
         ("99.999.999", {}, "give kroner, such as 50,00"),
     ],

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from foundation.clock import SECOND_US, Clock
+from foundation.clock import SECOND_US, Clock, oslo
 from foundation.contract import GatewayParcel, Reason
 from foundation.ids import Ids
 from foundation.mailbox import BRIDGE, Outbox
@@ -149,12 +149,18 @@ def reconcile(
             f"no row of the report is about a charge at operator {operator.name}: it cannot be complete; "
             "check the operator, the period and [operators.report]"
         )
+    named = [group.charge for group in groups if group.charge and group.rows]
+    if period.complete and not any(period.since_us <= each.sent_us < period.until_us for each in named):
+        raise CannotReconcile(
+            f"no row of the report is about a charge that was sent in the period ({_days(named)}): "
+            "it cannot be complete for it; is it another month's? Check --since and --until"
+        )
     deliverable_us = period.until_us - operator.validity_s * SECOND_US
     lines = []
     unknown = [group.rows[0] for group in groups if group.charge is None]
     for group in groups:
         charge = group.charge
-        if charge is not None and not group.rows and not charge.answered and may_be_one_of(charge, unknown):
+        if charge is not None and not group.rows and may_be_one_of(charge, unknown):
             # a message billed there and unknown here could be this one, by a clock that was wrong
             group = Group(charge, (), How.AMBIGUOUS)  # noqa: PLW2901
         if charge is None:
@@ -227,6 +233,12 @@ def apply(
         connection.execute("ROLLBACK")
         raise
     return done
+
+
+def _days(charges: Sequence[Ours]) -> str:
+    """The Norwegian days on which charges were sent, in words."""
+    first, last = (oslo(pick(each.sent_us for each in charges)).date() for pick in (min, max))
+    return f"its rows are about charges of {first}" + (f" to {last}" if last != first else "")
 
 
 def _mark(report: Report) -> str:

@@ -99,8 +99,7 @@ def match(rows: Sequence[ReportRow], pool: Sequence[Ours], keys: Keys) -> list[G
             how[meant] = How.ID
         else:
             left.append(row)
-    nameless = [each for each in pool if each.id not in how and not each.answered]
-    fits, strangers = _fit(left, nameless)
+    fits, strangers = _fit(left, [each for each in pool if each.id not in how])
     for charge, found, by in fits:
         of_charge[charge.id].extend(found)
         how[charge.id] = by
@@ -112,9 +111,10 @@ def match(rows: Sequence[ReportRow], pool: Sequence[Ours], keys: Keys) -> list[G
 
 
 def may_be_one_of(charge: Ours, rows: Iterable[ReportRow]) -> bool:
-    """Whether rows of unknown messages could be about a charge of unknown id, were a clock wrong."""
+    """Whether rows of unknown messages could be about a charge that has none, were a clock wrong."""
     return any(
-        (row.number, row.amount_ore) == (charge.number, charge.amount_ore)
+        _nameable(row, charge)
+        and (row.number, row.amount_ore) == (charge.number, charge.amount_ore)
         and -AHEAD_US <= row.at_us - charge.sent_us <= BACK_US
         for row in rows
     )
@@ -123,7 +123,7 @@ def may_be_one_of(charge: Ours, rows: Iterable[ReportRow]) -> bool:
 def _fit(
     rows: Sequence[ReportRow], charges: Sequence[Ours]
 ) -> tuple[list[tuple[Ours, tuple[ReportRow, ...], How]], list[ReportRow]]:
-    """Rows of unknown ids and charges without one, brought together where only one thing can be meant."""
+    """Rows and charges that no id brought together, where only one thing can be meant."""
     of_price: dict[tuple[str, int], list[Ours]] = defaultdict(list)
     for charge in sorted(charges, key=attrgetter("sent_us", "id")):
         of_price[charge.number, charge.amount_ore].append(charge)
@@ -146,7 +146,18 @@ def _fit(
     return fits, strangers
 
 
+def _nameable(row: ReportRow, charge: Ours) -> bool:
+    """Whether ids allow that a row is about a charge that no row names by its id.
+
+    An id that is unknown here is not that of a charge whose ids are known; a row without any may be about
+    each charge but a refused one.
+    """
+    return not charge.answered or (not row.message_id and bool(charge.keys))
+
+
 def _fits(row: ReportRow, charge: Ours) -> bool:
+    if not _nameable(row, charge):
+        return False
     # the number that was shown may be longer than the short code
     shown = not row.short_code or row.short_code.startswith(charge.short_code)
     return shown and row.at_us - LATE_US <= charge.sent_us <= row.at_us + row.span_us + EARLY_US

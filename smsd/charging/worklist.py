@@ -222,7 +222,7 @@ def say(
         said = Proposals(desk, ids, alone_ore).say(tx, plan, row, outcome, person)
         if said.came is Came.NOTHING:
             can = (
-                "nothing of it was sent; give not_charged to call it off"
+                "it waits to be sent; wait until it is, or give not_charged to call it off"
                 if row.state is ChargeState.INTENDED
                 else "wait until it is accepted, in_doubt or settled otherwise"
             )

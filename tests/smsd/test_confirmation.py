@@ -273,7 +273,7 @@ def test_who_ends_what_waits_for_a_yes_tells_of_no_sms_and_ends_the_question(
 
 def test_what_waits_for_a_yes_cannot_be_called_charged_by_a_command(asks: Play) -> None:
     wish = ask(asks)
-    with pytest.raises(worklist.CannotResolve, match="nothing of it was sent; give not_charged"):
+    with pytest.raises(worklist.CannotResolve, match="give not_charged to call it off"):
         by_command(asks, wish.id, "charged")
     assert asks.evidence(wish) == ["asked"]
     asks.text("JA")

@@ -354,6 +354,31 @@ def test_a_refused_charge_is_not_taken_for_another_message(books: Books) -> None
     assert [line.charge for line in books.compare()] == [charge]
 
 
+def test_a_report_without_ids_is_about_charges_whose_ids_are_known_too(books: Books) -> None:
+    """They were billed: nothing of them is missing, however complete the report is."""
+    accepted = books.charge(S.ACCEPTED, message_id="A1", at_us=NOON - 12 * HOUR_US)
+    charged = books.charge(S.CHARGED, message_id="B1", number=KARI)
+    doubt = books.charge(kr=60)
+    books.charge(S.REFUSED, kr=60)
+    for fields in ({"at_us": NOON - 12 * HOUR_US}, {"number": KARI}, {"amount_ore": 6000}):
+        books.row(**fields)
+    by_charge = {
+        line.charge: line.kind for line in books.apply(Period(NOON - DAY_US, NOON + 3 * DAY_US, True))
+    }
+    assert by_charge == {accepted: K.RESOLVED_CHARGED, charged: K.AGREED, doubt: K.RESOLVED_CHARGED}
+    assert [books.state(each) for each in (accepted, charged, doubt)] == [S.CHARGED] * 3
+
+
+def test_a_row_without_an_id_that_could_by_a_wrong_clock_be_a_charge_leaves_it_open(books: Books) -> None:
+    accepted = books.charge(S.ACCEPTED, message_id="A1")
+    books.charge(S.CHARGED, message_id="B1", number=KARI)
+    books.row(number=KARI)
+    books.row(at_us=NOON - 13 * HOUR_US)
+    kinds = {line.kind for line in books.apply(Period(NOON - DAY_US, NOON + 3 * DAY_US, complete=True))}
+    assert kinds == {K.AGREED, K.AMBIGUOUS, K.UNKNOWN}
+    assert books.state(accepted) is S.ACCEPTED
+
+
 def test_where_several_charges_fit_one_row_a_human_decides(books: Books) -> None:
     charges = [books.charge(S.NOT_CHARGED), books.charge(S.IN_DOUBT, at_us=NOON + HOUR_US)]
     books.row(Said.CHARGED, at_us=NOON + 2 * HOUR_US)
@@ -644,6 +669,18 @@ def test_a_report_about_none_of_our_charges_is_not_complete(books: Books) -> Non
     with pytest.raises(CannotReconcile, match="no row of the report is about a charge at operator telco"):
         books.apply(MONTH)
     assert books.state(charge) is S.IN_DOUBT
+
+
+def test_the_report_of_another_month_is_not_complete_for_this_one(books: Books) -> None:
+    """Its rows are about charges of ours, only of others: none of the period's may pass for missing."""
+    books.charge(S.CHARGED, message_id="A1", number=KARI, at_us=NOON - 30 * DAY_US)
+    doubt = books.charge(S.IN_DOUBT)
+    books.row(message_id="A1", number=KARI, at_us=NOON - 30 * DAY_US)
+    with pytest.raises(CannotReconcile, match=r"about charges of 2026-10-24\): it cannot be complete for it"):
+        books.apply(MONTH)
+    assert books.state(doubt) is S.IN_DOUBT
+    books.apply()
+    assert books.state(doubt) is S.IN_DOUBT
 
 
 # applying ------------------------------------------------------------------------------------------------

@@ -24,13 +24,16 @@ from billing_bridge.cli_tools import (
     opened,
     settings_of,
     show_list,
+    write_file,
 )
+from billing_bridge.invoicing.credit_note import NoCreditNote, as_lines, credit_note, for_document
 from billing_bridge.listing import CREDITS, PAYMENTS, REFUNDS
 from billing_bridge.payments.by_hand import ByHand, CannotDo
 from billing_bridge.records import GivenBy
 from foundation.clock import SystemClock
 from foundation.contract import Outcome
 from foundation.ids import Ids
+from foundation.store import SqliteTx
 
 payments_app = typer.Typer(add_completion=False, help="Attempts to charge, with what became of them.")
 refunds_app = typer.Typer(add_completion=False, help="What payers are to get back, or got.")
@@ -177,6 +180,34 @@ def issue(
     amount_ore = _ore(amount_kr)
     number = _by_hand(config, lambda hand: hand.credit(invoice, amount_ore, _who(who), _words(why, "--why")))
     typer.echo(f"credit note {number}")
+
+
+@credits_app.command("show")
+def show(
+    note: Annotated[str, typer.Argument(help="The credit note's number, such as K1, or its id.")],
+    org: Annotated[str, typer.Option("--org", help="Whose it is, where several have this number.")] = "",
+    pdf: Annotated[Path | None, typer.Option("--pdf", help="Write it there as PDF, for the payer.")] = None,
+    config: Config = DEFAULT,
+) -> None:
+    """One credit note and the invoice that it names; with --pdf as the document that the payer gets."""
+    settings = settings_of(config)
+    with opened(settings) as connection:
+        try:
+            found = credit_note(SqliteTx(connection), note, org.upper())
+        except NoCreditNote as error:
+            fail(str(error), REFUSED)
+    if pdf is not None:
+        organisation = settings.organisation(found.org)
+        if organisation is None:
+            fail(
+                f"{found.org} is not among the configured organisations, so its name and number are not known"
+            )
+        from billing_bridge.invoicing import documents  # noqa: PLC0415 - the typesetter is large
+
+        octets = documents.pdf("credit_note", for_document(found, organisation), found.created_us)
+        write_file(pdf, octets, "--pdf")
+    for line in as_lines(found):
+        typer.echo(line)
 
 
 def _by_hand(config: Path, act: Callable[[ByHand], T]) -> T:

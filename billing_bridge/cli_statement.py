@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from billing_bridge.cli_tools import DEFAULT, REFUSED, Config, fail, opened, settings_of
+from billing_bridge.cli_tools import DEFAULT, REFUSED, Config, fail, opened, settings_of, write_file
 from billing_bridge.invoicing.statement import Month, StatementError, Sums, month_statement
 from billing_bridge.invoicing.statement_text import WORDS, as_csv, for_document, money, notices
 from foundation.clock import SystemClock
@@ -42,11 +42,11 @@ def statement(
     for notice in notices(made, language):
         typer.echo(f"note: {notice}", err=True)
     if csv is not None:
-        _write(csv, as_csv(made).encode(), "--csv")
+        write_file(csv, as_csv(made).encode(), "--csv")
     if pdf is not None:
         from billing_bridge.invoicing import documents  # noqa: PLC0415 - the typesetter is large
 
-        _write(pdf, documents.pdf("statement", for_document(made, now_us), now_us), "--pdf")
+        write_file(pdf, documents.pdf("statement", for_document(made, now_us), now_us), "--pdf")
     table = Table(box=None)
     for name in _SHOWN:
         table.add_column(WORDS[name][language], justify="left" if name == "tariff" else "right")
@@ -68,10 +68,3 @@ def statement(
     # in a pipe there is no edge to fold at
     console.width = console.width if console.is_terminal else _PIPE_COLUMNS
     console.print(table)
-
-
-def _write(path: Path, octets: bytes, option: str) -> None:
-    try:
-        path.write_bytes(octets)
-    except OSError as error:
-        fail(f"{option}: {path} cannot be written ({error.strerror}); give a file in a writable folder")

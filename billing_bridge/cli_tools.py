@@ -85,6 +85,14 @@ def in_one_transaction(connection: sqlite3.Connection, write: Callable[[Tx], T])
     return done
 
 
+def write_file(path: Path, octets: bytes, option: str) -> None:
+    """A document where the option says, or the end with what is wrong."""
+    try:
+        path.write_bytes(octets)
+    except OSError as error:
+        fail(f"{option}: {path} cannot be written ({error.strerror}); give a file in a writable folder")
+
+
 def show_list(
     view: View, config: Path, *, org: str, only: str, page: int | None, page_size: int | None, json: bool
 ) -> None:

@@ -183,9 +183,11 @@ def for_document(statement: MonthStatement, made_us: int) -> dict[str, Any]:
         "language": language,
         "words": words,
         "organisation": organisation.name,
-        "number": _number(organisation.billing.organisation_number, vat=organisation.billing.vat_registered),
+        "number": registered(
+            organisation.billing.organisation_number, vat=organisation.billing.vat_registered
+        ),
         "period": _month(statement.month.name, language),
-        "made": _day(oslo(made_us).date(), language),
+        "made": day_in_words(oslo(made_us).date(), language),
         "made_iso": oslo(made_us).date().isoformat(),
         "groups": groups,
         "total": total,
@@ -209,7 +211,8 @@ def _plain(amount_ore: int) -> str:
     return f"{'-' if amount_ore < 0 else ''}{whole}.{rest:02d}"
 
 
-def _number(digits: str, *, vat: bool) -> str:
+def registered(digits: str, *, vat: bool) -> str:
+    """An organisation number as people read it, with `MVA` where it is registered for VAT."""
     grouped = _NO_BREAK.join((digits[:3], digits[3:6], digits[6:]))
     return f"{grouped}{_NO_BREAK}MVA" if vat else grouped
 
@@ -219,6 +222,7 @@ def _month(name: str, language: str) -> str:
     return f"{_MONTHS[language].split()[int(month) - 1]} {year}"
 
 
-def _day(day: date, language: str) -> str:
+def day_in_words(day: date, language: str) -> str:
+    """A date as people read it: `7. november 2026`, in English `7 November 2026`."""
     month = _MONTHS[language].split()[day.month - 1]
     return f"{day.day} {month} {day.year}" if language == "en" else f"{day.day}. {month} {day.year}"

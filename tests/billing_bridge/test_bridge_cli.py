@@ -288,6 +288,20 @@ def test_an_unpaid_invoice_is_credited_and_then_asks_for_nothing(world: World, c
     assert "all in order" in run("audit", "--config", config)
 
 
+def test_a_credit_note_is_shown_and_written_as_pdf(world: World, config: Path) -> None:
+    world.take(world.join())
+    (invoice,) = rows(run("invoices", "--json", "-c", config))
+    run("credits", "issue", invoice["kid"], "--why", "moved", "-c", config)
+    page = config.parent / "k1.pdf"
+    assert "credit note K1 of ORG1" in run("credits", "show", "K1", "--pdf", page, "-c", config)
+    assert page.read_bytes().startswith(b"%PDF-")
+    assert "there is no credit note K1" in run(
+        "credits", "show", "K1", "--org", "ORG2", "-c", config, status=1
+    )
+    told = run("credits", "show", "K1", "--pdf", "/nowhere/x.pdf", "-c", config, status=2)
+    assert "--pdf: /nowhere/x.pdf cannot be written" in told
+
+
 def test_an_invoice_is_not_credited_while_it_is_charged(world: World, config: Path) -> None:
     world.take(world.join())
     charge = the_charge(world.take(world.pay()))

@@ -44,6 +44,10 @@ _RANK = (
     "WHEN 'refund_due' THEN 3 ELSE 4 END"
 )
 # before refunds were rows of their own, a refund had its payment's id and journals that name none
+_OWED = (
+    "CASE p.state WHEN 'charged' THEN p.overbilled_ore "
+    f"WHEN 'refund_due' THEN {_BILLED} WHEN 'refunded' THEN {_BILLED} ELSE 0 END"
+)
 _REFUND_OF = "coalesce(j.refund, j.payment)"
 
 _CHECKS: tuple[tuple[str, str], ...] = (
@@ -155,15 +159,19 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     ),
     (
         "what the gateway says is owed",
-        f"""SELECT p.id, coalesce(r.owed, 0) || ' øre', CASE p.state WHEN 'charged' THEN p.overbilled_ore
-                   WHEN 'refund_due' THEN {_BILLED} WHEN 'refunded' THEN {_BILLED} ELSE 0 END || ' øre'
+        f"""SELECT p.id, coalesce(r.owed, 0) || ' øre', {_OWED} || ' øre'
             FROM payments p LEFT JOIN (
                 SELECT payment, sum(amount_ore) AS owed, sum(CASE by WHEN 'bank' THEN amount_ore END) AS bank
                 FROM refunds WHERE cause = 'gateway' AND state <> 'cancelled' GROUP BY payment
             ) r ON r.payment = p.id
-            WHERE CASE p.state WHEN 'charged' THEN p.overbilled_ore
-                  WHEN 'refund_due' THEN {_BILLED} WHEN 'refunded' THEN {_BILLED} ELSE 0 END
-                  NOT BETWEEN coalesce(r.owed, 0) - coalesce(r.bank, 0) AND coalesce(r.owed, 0)""",
+            LEFT JOIN (
+                SELECT payment, sum(amount_ore) AS owed FROM refunds
+                WHERE cause = 'by_hand' AND state <> 'cancelled' GROUP BY payment
+            ) h ON h.payment = p.id
+            WHERE coalesce(r.owed, 0) - coalesce(r.bank, 0) > {_OWED}
+               -- what a person owes the payer already is not owed by the gateway's word too
+               OR coalesce(r.owed, 0) < min({_OWED},
+                  max({_BILLED} - coalesce(h.owed, 0), 0))""",
     ),
     (
         "what the operator owes for a payment",

@@ -121,6 +121,11 @@ class Payment(msgspec.Struct, gc=False):
         """What it took beyond that, given back or not."""
         return self.overbilled_ore if self.charged else 0
 
+    @property
+    def billed_ore(self) -> int:
+        """All that it took, given back or not."""
+        return self.price_ore + self.beyond_ore
+
 
 class Refund(msgspec.Struct, gc=False):
     """Money that a payer is to get back, or got. Amount in øre."""

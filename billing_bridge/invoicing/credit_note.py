@@ -22,8 +22,8 @@ from foundation.store import Statement, Tx
 class CreditNote(msgspec.Struct, frozen=True):
     """A credit note and the invoice that it takes back, whole or in part. Amounts in øre, dates ISO.
 
-    `before_ore` is what earlier notes took back of the invoice. `refund`: the amount was paid, and is to be
-    paid back.
+    `before_ore` is what earlier notes took back of the invoice. `refund` is 1 where the amount was
+    paid, and is paid back.
     """
 
     org: str
@@ -32,7 +32,7 @@ class CreditNote(msgspec.Struct, frozen=True):
     created_us: int
     amount_ore: int
     before_ore: int
-    refund: bool
+    refund: int
     name: str
     invoice_number: str
     invoice_issued: str
@@ -114,7 +114,7 @@ def credit_note(tx: Tx, named: str, org: str = "") -> CreditNote:
     Raises:
         NoCreditNote: there is none, or several organisations have one of this number.
     """
-    found = [CreditNote(*row[:6], bool(row[6]), *row[7:]) for row in tx.all(_FOUND, (named, named, org, org))]
+    found = [CreditNote(*row) for row in tx.all(_FOUND, (named, named, org, org))]
     if not found:
         raise NoCreditNote(f"there is no credit note {named}; `billing-bridge credits` lists them")
     if len(found) > 1:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 import msgspec
 
 from billing_bridge.invoicing import ledger
+from billing_bridge.payments import refunds
 from billing_bridge.payments.booking import Said, add_refund, end_refund
-from billing_bridge.payments.charging import take_word
+from billing_bridge.payments.charging import follow_refunds, take_word
 from billing_bridge.records import Cause, GivenBy, Invoice, Payment, Refund, RefundState, State
 from billing_bridge.settings import BridgeLimits, BridgeOrganisation, BridgeSettings
 from billing_bridge.store import statements as s
@@ -79,7 +80,7 @@ class ByHand:
         before_ore = sum(
             each.amount_ore for each in turn.batch.refunds(payment) if each.state != RefundState.CANCELLED
         )
-        left_ore = found.price_ore + found.beyond_ore - before_ore
+        left_ore = found.billed_ore - before_ore
         wanted_ore = left_ore if amount_ore is None else amount_ore
         if not 0 < wanted_ore <= left_ore:
             raise CannotDo(
@@ -99,6 +100,13 @@ class ByHand:
         turn, payment, invoice, found = self._of_refund(refund)
         if found.state != RefundState.DUE:
             raise CannotDo(f"refund {refund} is {found.state}: only one that is due is given back")
+        has_ore = refunds.given(turn.batch.refunds(payment.id))
+        if has_ore + found.amount_ore > payment.billed_ore:
+            raise CannotDo(
+                f"refund {refund}: the payer has {kroner(has_ore)} kr back already of the "
+                f"{kroner(payment.billed_ore)} kr that were billed; do not pay {kroner(found.amount_ore)} kr "
+                f"more, but cancel it (billing-bridge refunds cancel {refund})"
+            )
         end_refund(turn, payment, invoice, found, RefundState.REFUNDED, Said(who, how, by))
         self._write(turn)
 
@@ -111,12 +119,17 @@ class ByHand:
             raise CannotDo(
                 f"refund {refund}: the gateway says that it is owed; it goes when the gateway takes that back"
             )
-        if self._tx.one(s.CREDITED_BY, (refund,)):
+        others = [each for each in turn.batch.refunds(payment.id) if each.id != refund]
+        # what the payer has back already is owed no more, whatever the credit note says
+        has_all = refunds.given(others) + found.amount_ore > payment.billed_ore
+        if not has_all and self._tx.one(s.CREDITED_BY, (refund,)):
             raise CannotDo(
                 f"refund {refund}: its credit note is issued and stays, so the money stays owed; "
                 "give it back, and invoice anew what is to be paid"
             )
         end_refund(turn, payment, invoice, found, RefundState.CANCELLED, Said(who, why))
+        # what it took the place of may be owed by the gateway's word
+        follow_refunds(turn, payment, invoice)
         self._write(turn)
 
     def credit(self, named: str, amount_ore: int | None, who: str, why: str) -> str:

@@ -206,7 +206,7 @@ def _move(turn: Turn, message: ChargeSettled, payment: Payment, invoice: Invoice
     for posting in ledger.settle(invoice, payment.price_ore - price_ore, payment.beyond_ore - beyond_ore):
         book(turn, payment, invoice, posting)
     if refunds.owed(payment) != owed:
-        _follow_refunds(turn, payment, invoice)
+        follow_refunds(turn, payment, invoice)
     if invoice.excess_ore > excess_ore:
         _see_to(
             turn,
@@ -238,10 +238,10 @@ _TOLD = {
 """The text that tells a payer of a change; of a refund the operator or a person tells."""
 
 
-def _follow_refunds(turn: Turn, payment: Payment, invoice: Invoice) -> None:
+def follow_refunds(turn: Turn, payment: Payment, invoice: Invoice) -> None:
     """Bring the refunds that the gateway caused to what its latest word says."""
     due_ore = 0
-    for change in refunds.changes(turn.batch.refunds(payment.id), *refunds.owed(payment)):
+    for change in refunds.changes(turn.batch.refunds(payment.id), *refunds.owed(payment), payment.billed_ore):
         if isinstance(change, refunds.Keep):
             said = Said(payment.gateway, payment.evidence)
             add_refund(turn, payment, invoice, change.amount_ore, Cause.GATEWAY, said, change.state)
@@ -252,6 +252,11 @@ def _follow_refunds(turn: Turn, payment: Payment, invoice: Invoice) -> None:
     if due_ore:
         owed = f"{kroner(due_ore)} kr of a charge is to be paid back to the payer"
         _see_to(turn, NoteKind.REFUND_DUE, owed, payment, invoice)
+    beyond_ore = refunds.beyond_billed(turn.batch.refunds(payment.id), payment.billed_ore)
+    if beyond_ore:
+        twice = f"{kroner(beyond_ore)} kr more than was billed are paid back or to be: do not pay it again"
+        _see_to(turn, NoteKind.REFUND_DUE, twice, payment, invoice)
+        log.error("bridge.refunded_beyond", payment=payment.id, invoice=invoice.id)
 
 
 def _tell(turn: Turn, payment: Payment, invoice: Invoice, text: str, **values: str) -> None:

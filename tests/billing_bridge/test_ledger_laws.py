@@ -114,16 +114,17 @@ def test_every_journal_sums_to_zero_and_no_invoice_is_paid_beyond_itself_unmarke
     ),
     st.integers(0, 200),
     st.integers(0, 200),
+    st.integers(0, 200),
 )
 def test_refunds_are_brought_to_what_the_gateway_says_without_touching_what_people_made(
-    rows: list[tuple[int, Cause, tuple[str, str]]], owed_ore: int, given_ore: int
+    rows: list[tuple[int, Cause, tuple[str, str]]], owed_ore: int, given_ore: int, more_ore: int
 ) -> None:
     refunds = [
         Refund(str(place), "p", ore, cause, state, by) for place, (ore, cause, (state, by)) in enumerate(rows)
     ]
-    given_ore = min(given_ore, owed_ore)
+    given_ore, billed_ore = min(given_ore, owed_ore), owed_ore + more_ore
     after = {each.id: (each.amount_ore, each.state) for each in refunds}
-    for place, change in enumerate(changes(refunds, owed_ore, given_ore)):
+    for place, change in enumerate(changes(refunds, owed_ore, given_ore, billed_ore)):
         if isinstance(change, Keep):
             assert change.amount_ore > 0
             after[f"new {place}"] = (change.amount_ore, change.state)
@@ -137,9 +138,16 @@ def test_refunds_are_brought_to_what_the_gateway_says_without_touching_what_peop
         for each in refunds
         if each.cause == Cause.GATEWAY and each.by == "bank" and each.state == "refunded"
     )
+    by_hand = [each for each in refunds if each.cause == Cause.BY_HAND and each.state != "cancelled"]
     mine = [value for key, value in after.items() if key not in others]
-    assert sum(ore for ore, state in mine if state == "refunded") == given_ore
-    assert sum(ore for ore, state in mine if state == "due") == max(owed_ore - by_bank, given_ore) - given_ore
+    given = sum(ore for ore, state in mine if state == "refunded")
+    due = sum(ore for ore, state in mine if state == "due")
+    by_operator = sum(each.amount_ore for each in by_hand if each.by == "operator")
+    assert given == min(given_ore, max(billed_ore - by_operator, 0))
+    left_ore = billed_ore - sum(each.amount_ore for each in by_hand)
+    assert due == max(min(owed_ore, left_ore) - by_bank, given) - given
+    # nothing is to be paid that was not billed, or is paid back or to be by hand
+    assert not due or due + given + by_bank <= left_ore
 
 
 def _two_charges(world: World) -> tuple[Charge, Charge]:

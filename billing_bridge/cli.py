@@ -195,7 +195,7 @@ def _import(
         ) as bar:
             task = bar.add_task(f"reading {path.name}", total=octets.count(b"\n"))
             write = read(octets, partial(bar.advance, task))
-            with opened(settings) as connection:
+            with opened(settings, create=True) as connection:
                 bar.update(task, description=f"writing {what}", total=None)
                 done = in_one_transaction(connection, write)
     except ImportRefusedError as error:

@@ -265,7 +265,12 @@ def reconcile(
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        app()
+    except sqlite3.Error as error:
+        # every command writes in one transaction
+        typer.echo(f"store.url: it cannot be used now ({error}); nothing was changed; try again", err=True)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

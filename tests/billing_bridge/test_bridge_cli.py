@@ -80,7 +80,11 @@ def test_a_refused_file_ends_with_status_1_and_says_why(config: Path) -> None:
     output = run("import", "people", file, "--config", config, status=1)
     assert "2 faults; nothing was imported" in output
     assert "ORG7" in output
-    assert rows(run("people", "--json", "--config", config)) == []
+    # nor is an empty store made, here or by a list of what is in it
+    for words in (("people",), ("refunds",), ("audit",), ("statement", "ORG1", "2026-11")):
+        told = run(*words, "--config", config, status=2)
+        assert f"bridge.store: there is no store {config.parent.parent / 'billing.db'}" in told
+    assert not (config.parent.parent / "billing.db").exists()
 
 
 def test_a_file_that_is_not_there_is_told(config: Path) -> None:
@@ -355,6 +359,7 @@ def test_the_gateways_later_word_counts_for_more_than_one_said_by_hand(world: Wo
         (("payments", "settle", "nobody", "charged", "--why", "x"), "there is no payment nobody"),
     ],
 )
+@pytest.mark.usefixtures("world")
 def test_what_is_not_there_is_told_and_changes_nothing(
     config: Path, words: tuple[str, ...], told: str
 ) -> None:
@@ -379,6 +384,7 @@ def test_what_is_not_there_is_told_and_changes_nothing(
         ),
     ],
 )
+@pytest.mark.usefixtures("world")
 def test_wrong_words_are_told(config: Path, words: tuple[str, ...], told: str) -> None:
     assert told in run(*words, "-c", config, status=2)
 
@@ -431,6 +437,7 @@ def test_a_months_statement_is_shown_and_written_as_csv_and_pdf(world: World, co
         (("ORG1", "2026-11", "--csv", "/nowhere/x.csv"), 2, "cannot be written"),
     ],
 )
+@pytest.mark.usefixtures("world")
 def test_a_statement_that_cannot_be_made_is_told(
     config: Path, words: tuple[str, ...], status: int, told: str
 ) -> None:

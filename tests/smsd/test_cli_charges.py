@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from playbook import KARI, OLA, Play
 from test_cli import Console, refused
 
 from foundation.clock import SECOND_US, SystemClock
+from smsd.cli import main
 from smsd.smpp.link import AnswerKind
 
 
@@ -92,6 +94,39 @@ def test_charges_are_filtered_by_amount_age_number_and_operator(smsd: Console) -
 def test_a_number_beyond_all_reason_is_refused(smsd: Console, words: tuple[str, ...]) -> None:
     in_doubt(smsd.play)
     refused(smsd("charges", *words), f"Invalid value for '{words[0]}'")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("charges",), ("charges", "--state", "in_doubt"), ("audit",), ("dialog",), ("charges", "pauses")],
+    ids=" ".join,
+)
+def test_a_store_that_is_not_there_is_told_and_not_made(smsd: Console, words: tuple[str, ...]) -> None:
+    """From another folder, a list of an empty store would say that nothing is in doubt."""
+    place = smsd.config.parent / "elsewhere" / "smsd.db"
+    smsd.change(smsd.play.url, f"sqlite:///{place}")
+    refused(smsd(*words), f"store.url: there is no store {place}", "the folder that the gateway runs in")
+    assert not place.parent.exists()
+
+
+def test_a_store_that_is_held_is_told_and_nothing_changed(
+    smsd: Console, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    charge = in_doubt(smsd.play)
+    path = smsd.play.url.removeprefix("sqlite:///")
+    monkeypatch.setattr("foundation.database.connect_sqlite.__kwdefaults__", {"busy_timeout_s": 0.01})
+    words = ["charges", "resolve", charge, "charged", "--why", "x", "--config", str(smsd.config)]
+    monkeypatch.setattr("sys.argv", ["smsd", *words])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told == "store.url: it cannot be used now (database is locked); nothing was changed; try again\n"
+    other.execute("ROLLBACK")
+    other.close()
+    assert smsd.play.state(charge) == "in_doubt"
 
 
 def test_an_organisation_that_is_not_there_is_told_unless_it_has_charges(smsd: Console) -> None:

@@ -102,6 +102,21 @@ _EVIDENCE: Final[Mapping[str, tuple[str, str, str]]] = {
         "Vart ikkje send i tide",
         "It was not sent in time",
     ),
+    "asked": (
+        "Betaleren blir bedt om et ja",
+        "Betalaren blir beden om eit ja",
+        "The payer is asked for a yes",
+    ),
+    "not_allowed": (
+        "Ikke startet: en grense, stans eller betalerens nei",
+        "Ikkje starta: ei grense, stans eller nei frå betalaren",
+        "Not started: a limit, the stop switch or the payer's no",
+    ),
+    "overbilled": (
+        "Belastet mer enn prisen",
+        "Belasta meir enn prisen",
+        "Billed beyond the price",
+    ),
     "refund_owed": (
         "Beløpet skal betales tilbake",
         "Beløpet skal betalast tilbake",
@@ -135,6 +150,21 @@ _EVIDENCE: Final[Mapping[str, tuple[str, str, str]]] = {
     "age_unknown": ("alder ukjent", "alder ukjend", "age unknown"),
     "wrong_operator": ("feil operatør", "feil operatør", "another operator's number"),
     "limit_reached": ("beløpsgrensen er nådd", "beløpsgrensa er nådd", "a limit is reached"),
+    "limit_charge": (
+        "over grensen per betaling",
+        "over grensa per betaling",
+        "above the limit of one payment",
+    ),
+    "limit_day": ("over grensen per dag", "over grensa per dag", "above the number's limit of a day"),
+    "limit_month": ("over grensen per måned", "over grensa per månad", "above the number's limit of a month"),
+    "limit_organisation": (
+        "over organisasjonens grense per dag",
+        "over grensa til organisasjonen per dag",
+        "above the organisation's limit of a day",
+    ),
+    "paused": ("betaling var stanset", "betaling var stansa", "payments were paused"),
+    "declined": ("betaleren sa nei", "betalaren sa nei", "the payer said no"),
+    "not_confirmed": ("betaleren svarte ikke", "betalaren svara ikkje", "the payer did not answer"),
     "confirmation_needed": ("mangler bekreftelse", "manglar stadfesting", "confirmation needed"),
     "duplicate": ("sendt to ganger", "sendt to gonger", "a duplicate"),
     "expired": ("tiden gikk ut", "tida gjekk ut", "expired"),
@@ -155,6 +185,15 @@ _EVIDENCE: Final[Mapping[str, tuple[str, str, str]]] = {
     "fee_income": ("kontingentinntekt", "kontingentinntekt", "fee income"),
     "donation_income": ("gaveinntekt", "gåveinntekt", "donations"),
     "operator_receivable": ("fordring på operatøren", "krav på operatøren", "owed by the operator"),
+    "bank": ("bank", "bank", "bank"),
+    "refund_losses": ("tapt på tilbakebetaling", "tapt på tilbakebetaling", "lost on refunds"),
+    "credited": ("kreditnota", "kreditnota", "credit note"),
+    "reversed": ("innbetaling trukket tilbake", "innbetaling trekt tilbake", "payment taken back"),
+    "refund_cancelled": (
+        "tilbakebetaling falt bort",
+        "tilbakebetaling fall bort",
+        "refund cancelled",
+    ),
     "excess_payments": ("betalt for mye", "betalt for mykje", "paid in excess"),
     "refunds": ("tilbakebetalinger", "tilbakebetalingar", "refunds"),
     "issued": ("faktura utstedt", "faktura skriven ut", "invoice issued"),
@@ -162,6 +201,8 @@ _EVIDENCE: Final[Mapping[str, tuple[str, str, str]]] = {
     "membership_fee": ("kontingent", "kontingent", "membership fee"),
     "donation": ("gave", "gåve", "donation"),
 }
+NAMED: Final = frozenset(_EVIDENCE)
+"""The codes that have words."""
 _PLACE: Final[Mapping[Language, int]] = {"nb": 0, "nn": 1, "en": 2}
 
 

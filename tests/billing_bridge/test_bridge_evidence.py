@@ -11,6 +11,7 @@ from bridge_world import World, the_charge
 from test_bridge_cli import run
 
 from billing_bridge import evidence
+from billing_bridge.invoicing.ledger import Account, JournalKind
 from foundation.asyncapi import EXAMPLES
 from foundation.contract import (
     BridgeParcel,
@@ -24,6 +25,7 @@ from foundation.contract import (
     Pay,
 )
 from foundation.evidence.case import Case
+from foundation.evidence.words import NAMED
 
 (EXAMPLE,) = [each for each in EXAMPLES if isinstance(each, ChargeEvidence)]
 
@@ -272,3 +274,7 @@ def test_another_gateways_word_on_a_charge_does_not_count(world: World) -> None:
     world.take(told(world, charge), gateway="another")
     assert evidence.told(world.tx, charge.id) is None
     assert case_of(world, charge).journal_us == 0
+
+
+def test_all_that_the_ledger_books_has_words_for_people() -> None:
+    assert {*map(str, Account), *map(str, JournalKind)} <= NAMED

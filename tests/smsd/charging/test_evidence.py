@@ -8,8 +8,10 @@ import msgspec
 import pytest
 from playbook import Play
 
-from foundation.contract import ChargeEvidence, EvidenceWanted
+from foundation.contract import ChargeEvidence, EvidenceWanted, MessageFate, Reason
+from foundation.evidence.words import NAMED
 from smsd.charging.evidence import MOST_STEPS, journal_of
+from smsd.charging.states import ChargeState, Evidence
 
 
 def wanted(play: Play, charge: str) -> EvidenceWanted:
@@ -103,3 +105,8 @@ def test_what_an_smsc_said_can_be_neither_changed_nor_deleted(play: Play, change
     )
     with pytest.raises(sqlite3.IntegrityError, match="kept as they are"):
         play.connection.execute(change)
+
+
+def test_all_that_may_stand_in_a_journal_has_words_for_people() -> None:
+    codes = {*Evidence, *ChargeState, *Reason, *MessageFate} - {""}
+    assert {str(code) for code in codes} <= NAMED

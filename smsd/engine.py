@@ -33,7 +33,7 @@ from smsd.smpp.link import Answer, AnswerKind, Link, LinkState
 from smsd.smpp.pdu import Frame
 from smsd.smpp.session import GOODBYE, IDLE
 from smsd.store import statements as sql
-from smsd.work import Answered, Delivered, Input, ParcelCame, Piece, Plan, Tick
+from smsd.work import Answered, Delivered, Input, ParcelCame, Piece, Plan, Query, Tick
 
 log = structlog.get_logger(__name__)
 
@@ -363,7 +363,7 @@ class Engine:
         for link, query in plan.queries:
             self._queues[query.operator].pace.spend(1)
             if not link.submit(query.pdu, query):
-                self._inputs.append(Answered(Answer(query, AnswerKind.NEVER_WRITTEN)))
+                self._not_sent(query)
         if plan.posted:
             if self._courier is not None:
                 self._courier.committed(plan.posted)
@@ -382,9 +382,12 @@ class Engine:
 
     def _submit(self, link: Link, piece: Piece) -> None:
         if not link.submit(piece.pdu, piece):
-            answer = Answer(piece, AnswerKind.NEVER_WRITTEN, 0, "", ())
-            self._inputs.append(Answered(answer))
-            self._pump.answered((answer,))
+            self._not_sent(piece)
+
+    def _not_sent(self, tag: Piece | Query) -> None:
+        answer = Answer(tag, AnswerKind.NEVER_WRITTEN)
+        self._inputs.append(Answered(answer))
+        self._pump.answered((answer,))
 
     def _move(self, plan: Plan) -> None:
         """Make the queues what the committed plan says."""

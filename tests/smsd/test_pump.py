@@ -18,8 +18,9 @@ from test_flow import send
 from foundation.clock import SECOND_US
 from foundation.store import StoreLost
 from smsd.outbox import REPLY_EXPIRY_US
-from smsd.smpp.link import AnswerKind
-from smsd.work import Piece
+from smsd.smpp.link import AnswerKind, LinkState
+from smsd.smpp.pdu import QuerySm
+from smsd.work import Piece, Plan, Query
 
 TWO = [organisation("ORG1"), organisation("ORG2")]
 Make = Callable[..., Bench]
@@ -155,6 +156,27 @@ async def test_it_rests_until_an_answer_that_is_no_acceptance_is_heeded(
         # throttled, the account pauses; refused, the next one goes; unanswered, the same goes again
         after = {(0x58, AnswerKind.ANSWERED): [], (0x08, AnswerKind.ANSWERED): ["1"]}
         assert texts(bench.link)[1:] == after.get((status, kind), ["0"])
+
+
+async def test_a_query_that_finds_its_link_gone_leaves_no_text_waiting_for_ever(make: Make) -> None:
+    async with running(make(window=1)) as bench:
+        await bench.parcel(*[send(bench.play, str(number)) for number in range(4)])
+        plan = Plan(bench.clock.now_us())
+        query = Query("charge", "telco", "message", "1", QuerySm("1"))
+        plan.queries = [(bench.link, query)]  # type: ignore[list-item]
+        # the link dies between the commit and its effects: one answer is lost, one query never leaves
+        accept(bench, bench.link.pending[0], kind=AnswerKind.LOST)
+        bench.link.can_submit = False
+        bench.engine._apply(plan)
+        await bench.settle()
+        bench.link.can_submit = True
+        bench.engine.on_state(bench.link, LinkState.BOUND, "bound")  # type: ignore[arg-type]
+        await bench.settle()
+        for _ in range(4):
+            for piece in list(bench.link.pending):
+                accept(bench, piece)
+            await bench.settle()
+        assert texts(bench.link) == ["0", "0", "1", "2", "3"]
 
 
 async def test_what_may_be_sent_again_after_a_crash_is_bounded(make: Make) -> None:

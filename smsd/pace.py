@@ -134,7 +134,11 @@ class OrganisationRates:
         """How many may go now."""
         most = max(1.0, self.rate)
         tokens, filled_us = self._buckets.get(org, (most, at_us))
-        return min(most, tokens + max(0, at_us - filled_us) / SECOND_US * self.rate)
+        if at_us < filled_us:
+            # the clock was put back: nothing is given away, and it fills from now on
+            filled_us = at_us
+            self._buckets[org] = tokens, at_us
+        return min(most, tokens + (at_us - filled_us) / SECOND_US * self.rate)
 
     def next_us(self, org: str, at_us: int, spent: int = 0) -> int:
         """When one more may go, `spent` of those left being spent."""

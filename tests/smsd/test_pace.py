@@ -185,3 +185,11 @@ def test_a_clock_set_back_gives_nothing_away() -> None:
     rates = OrganisationRates(5)
     rates.spend("ORG1", 5, 100 * SECOND_US)
     assert rates.left("ORG1", 50 * SECOND_US) == 0
+
+
+def test_after_a_clock_was_set_back_an_organisation_goes_on_at_its_rate() -> None:
+    rates = OrganisationRates(5)
+    rates.spend("ORG1", 5, 3700 * SECOND_US)
+    when = rates.next_us("ORG1", 100 * SECOND_US)
+    assert when == pytest.approx(100.2 * SECOND_US, abs=2)
+    assert rates.left("ORG1", when) >= 1

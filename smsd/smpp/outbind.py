@@ -13,7 +13,7 @@ from typing import Final, cast
 import msgspec
 
 from smsd.smpp import pdu as p
-from smsd.smpp.codec import FrameReader
+from smsd.smpp.codec import HEADER_OCTETS, FrameReader
 from smsd.smpp.connecting import LinkSettings
 from smsd.smpp.hosts import Address
 
@@ -56,10 +56,12 @@ class _Caller(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._octets += data
-        length = int.from_bytes(self._octets[:4], "big") if len(self._octets) >= 4 else 0
-        if length > _LIMIT_OCTETS:
+        if len(self._octets) < 4:
+            return
+        length = int.from_bytes(self._octets[:4], "big")
+        if not HEADER_OCTETS <= length <= _LIMIT_OCTETS:
             self.send_away("its first PDU is no outbind")
-        elif length and len(self._octets) >= length:
+        elif len(self._octets) >= length:
             reader = FrameReader(_LIMIT_OCTETS)
             reader.feed(self._octets[:length])
             first = next(iter(reader.frames()), None)

@@ -104,8 +104,9 @@ async def test_the_right_call_is_bound_to_on_the_same_connection():
         (b"\xff\xff\xff\xff\x00", "its first PDU is no outbind"),
         (b"GET / HTTP/1.0\r\n\r\n", "its first PDU is no outbind"),
         (b"\x00\x00\x00\x04", "its first PDU is no outbind"),
+        (bytes(100), "its first PDU is no outbind"),
     ],
-    ids=["password", "system_id", "no outbind", "length", "http", "short"],
+    ids=["password", "system_id", "no outbind", "length", "http", "short", "nothing but NULs"],
 )
 @on_both_loops
 async def test_any_other_caller_is_sent_away_and_the_door_stays_open(first, why):

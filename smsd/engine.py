@@ -38,6 +38,7 @@ from smsd.work import Answered, Delivered, Input, ParcelCame, Piece, Plan, Query
 log = structlog.get_logger(__name__)
 
 _PAGE = 1000
+_MOST_ENDED = 1000
 _QUIET_S = TAIL_US / SECOND_US + 1
 
 
@@ -87,7 +88,8 @@ class Engine:
         self._heard: dict[str, Heard] = {}
         self._last_mo: dict[str, tuple[str, int]] = {}
         self._ticks = 0
-        self._ended_well: list[str] = []
+        # what is older is forgotten by time alone
+        self._ended_well: deque[str] = deque(maxlen=_MOST_ENDED)
         self._answers_lost = False
         self._inputs: deque[Input] = deque()
         self._wake = asyncio.Event()

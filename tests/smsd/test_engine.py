@@ -23,6 +23,7 @@ from smsd.engine import Engine, EngineLimits
 from smsd.metrics import Metrics
 from smsd.smpp.link import Answer, AnswerKind, LinkState
 from smsd.smpp.pdu import Frame, Pdu
+from smsd.smpp.session import GOODBYE
 from smsd.work import Tick
 
 TURNS = 3000
@@ -492,6 +493,13 @@ async def test_a_connections_end_and_beginning_give_it_a_new_name(bench: Bench) 
     await bench.deliver(mo("ORG1 BETAL 50"))
     assert bench.play.value("SELECT count(*) FROM messages") == 1
     assert len(bench.link.responses) == 2
+
+
+async def test_binds_made_anew_for_years_fill_no_memory(bench: Bench) -> None:
+    for _ in range(1500):
+        bench.engine.on_state(bench.link, LinkState.DOWN, GOODBYE)  # type: ignore[arg-type]
+        bench.engine.on_state(bench.link, LinkState.BOUND, "bound")  # type: ignore[arg-type]
+    assert len(bench.engine._ended_well) == 1000
 
 
 async def test_counts_reach_the_metrics(bench: Bench) -> None:

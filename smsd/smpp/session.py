@@ -249,15 +249,20 @@ class Session:
         expiry = timers.overdue(self._own.window.next_expiry())
         if expiry is not None and expiry <= now:
             self._events.extend(self._own.expired(now))
-        if timers.bind is not None and timers.bind <= now:
+        bind = timers.overdue(timers.bind)
+        if bind is not None and bind <= now:
             self._close(f"not bound within {self._settings.bind_timeout_s:g} s")
         elif timers.unbind is not None and timers.unbind <= now:
             self._close(f"no answer to unbind within {self._settings.response_timeout_s:g} s")
         elif timers.dead is not None and timers.dead <= now:
             self._close(f"dead link: no answer to enquire_link within {timers.patience_s:g} s")
         elif timers.inactive is not None and timers.inactive <= now:
-            self._goodbye = IDLE
-            self.unbind(now)
+            if self._own.window or self._asked:
+                # leaving now would lose answers: what waits for one is work
+                timers.active(now)
+            else:
+                self._goodbye = IDLE
+                self.unbind(now)
         elif timers.enquire is not None and timers.enquire <= now:
             self._enquire(now)
 

@@ -130,5 +130,5 @@ class Timers:
 
     def next(self) -> float | None:
         """The earliest of all."""
-        times = (self.bind, self.unbind, self.dead, self.enquire, self.inactive)
+        times = (self.overdue(self.bind), self.unbind, self.dead, self.enquire, self.inactive)
         return min((time for time in times if time is not None), default=None)

@@ -655,6 +655,36 @@ def test_work_puts_off_the_unbind_for_want_of_work():
         play.after(1).sends(F(sequence + 1, 0, p.Unbind()))
 
 
+def test_who_waits_for_an_answer_is_not_unbound_for_want_of_work():
+    with esme(inactivity_s=10, response_timeout_s=60, enquire_link_s=None) as play:
+        (sequence,) = submitted(play, "a")
+        play.after(30).quiet()
+        play.after(5).comes(OK, sequence).tells(Answered("a", F(sequence, 0, OK)))
+        play.after(10).sends(F(sequence + 1, 0, p.Unbind()))
+
+
+def test_whose_request_waits_for_our_answer_is_not_left_for_want_of_work():
+    with esme(inactivity_s=10, enquire_link_s=None) as play:
+        play.comes(DELIVER, 7)
+        (asked,) = play.told()
+        assert isinstance(asked, Requested)
+        play.after(30).quiet()
+        assert play.session.respond(asked.frame, p.DeliverSmResp())
+        play.sends(F(7, 0, p.DeliverSmResp()))
+        play.after(10).sends(F(2, 0, p.Unbind()))
+
+
+def test_the_bind_s_timer_does_not_run_while_we_do_not_listen():
+    with Playbook(Role.ESME, bind_timeout_s=30) as play:
+        play.session.bind(TRX, play.now)
+        play.sends(F(1, 0, TRX))
+        play.session.stop_listening()
+        assert play.session.next_deadline() is None
+        play.after(600).quiet()
+        play.session.listen_again(play.now)
+        play.after(4.9).quiet().after(0.1).tells(Closed("not bound within 30 s"))
+
+
 def test_no_timer_runs_against_the_other_side_while_we_do_not_listen():
     with esme(enquire_link_s=20, response_timeout_s=60) as play:
         submitted(play, "a")

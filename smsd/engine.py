@@ -95,7 +95,7 @@ class Engine:
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._gathering: asyncio.TimerHandle | None = None
-        self._bind_log = BindLog()
+        self._bind_log = BindLog(clock)
         self._outbox = Outbox()
         self._last_seq = 0
         self._looked = False
@@ -459,6 +459,7 @@ class Engine:
         )
         for connection, _ in quiet:
             del self._last_mo[connection]
+        self._bind_log.look()
         self._inputs.append(Tick(quiet))
         for queue in self._queues.values():
             queue.forget_held(self._clock.now_us())

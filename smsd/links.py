@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from foundation.clock import Clock
+from foundation.clock import Clock, SystemClock
 from foundation.settings_tables import address
 from smsd.settings import Limits
 from smsd.settings_operators import Operator
@@ -31,6 +31,8 @@ _KINDS = {
 }
 _VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
 _WORDS_KEPT: Final = 32
+_HELD_S: Final = 30.0
+_UP: Final = "up"
 
 
 @functools.cache
@@ -154,25 +156,64 @@ class Seldom:
 
 
 class BindLog:
-    """Writes what becomes of binds: what went well, and each failure once and then ever more seldom."""
+    """Writes what becomes of binds: every change of state, but loudly only what is new.
 
-    def __init__(self) -> None:
+    The same failure is told loudly the first, second, fourth, eighth … time, and so is a bind that is taken
+    and soon lost again. One that held makes all of it new.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._failures: dict[str, Seldom] = {}
         self._states: dict[str, LinkState] = {}
+        self._bound_at: dict[str, float] = {}
+        self._untold: dict[str, str] = {}
 
     def tell(self, link: str, state: LinkState, detail: str) -> None:
         """A link came into a state."""
         before = self._states.get(link, LinkState.DOWN)
         self._states[link] = state
-        failures = self._failures.setdefault(link, Seldom())
         if state is LinkState.BOUND:
-            failures.forget()
-            log.info("bind.up", link=link, detail=detail)
+            self._bound_at[link] = self._clock.monotonic()
+            times = self._seldom(link).tell(_UP)
+            if times:
+                log.info("bind.up", link=link, detail=detail, times=times)
+            else:
+                self._untold[link] = detail
+                log.debug("bind.state", link=link, state=str(state), detail=detail)
         elif state is not LinkState.DOWN:
             log.debug("bind.state", link=link, state=str(state), detail=detail)
-        elif before is LinkState.UNBINDING or (before is LinkState.BOUND and detail == IDLE):
+        else:
+            self._down(link, before, detail)
+
+    def look(self) -> None:
+        """Tell of binds that came back quietly and hold."""
+        for link, detail in list(self._untold.items()):
+            if self._held(link):
+                del self._untold[link]
+                self._seldom(link).forget()
+                log.info("bind.up", link=link, detail=detail)
+
+    def _down(self, link: str, before: LinkState, detail: str) -> None:
+        if self._held(link):
+            self._seldom(link).forget()
+        self._untold.pop(link, None)
+        self._bound_at.pop(link, None)
+        if before is LinkState.UNBINDING or (before is LinkState.BOUND and detail == IDLE):
+            self._seldom(link).forget()
             log.info("bind.ended", link=link, detail=detail)
-        elif before is LinkState.BOUND:
-            log.warning("bind.lost", link=link, detail=detail)
-        elif times := failures.tell(detail):
-            log.warning("bind.failed", link=link, detail=detail, times=times)
+            return
+        times = self._seldom(link).tell(f"{before} {detail}" if before is LinkState.BOUND else detail)
+        if times:
+            event = "bind.lost" if before is LinkState.BOUND else "bind.failed"
+            log.warning(event, link=link, detail=detail, times=times)
+        else:
+            log.debug("bind.state", link=link, state=str(LinkState.DOWN), detail=detail)
+
+    def _seldom(self, link: str) -> Seldom:
+        return self._failures.setdefault(link, Seldom())
+
+    def _held(self, link: str) -> bool:
+        at = self._bound_at.get(link)
+        return at is not None and self._clock.monotonic() - at >= _HELD_S
+

@@ -82,14 +82,32 @@ def lost(failure: Exception) -> str:
     return f"the connection was lost: {said}"
 
 
+def soon_lost(reason: str) -> str:
+    """Why a bind that was just taken is gone again."""
+    if not reason.startswith(("the SMSC unbound", "the SMSC closed", "the connection was lost")):
+        return reason
+    return (
+        f"{reason} as soon as it had taken the bind: most often the account is in use elsewhere or has more "
+        "binds than it may have, our address is not on its list, or it is closed"
+    )
+
+
+_ENDED_BY_THEM: Final = ("the SMSC closed", "the connection was lost", "unreadable stream")
+
+
 def not_bound(where: str, reason: str, tls: bool) -> str:
     """Why no bind came about where the connection ended with this reason before the bind was answered."""
     if "TLS: " in reason:
         # TLS 1.3 ends its handshake before the SMSC has judged our certificate
         return f"{where}: {reason}"
-    if not reason.startswith(("the SMSC closed", "the connection was lost", "unreadable stream")):
-        return reason
     other = "TLS is not meant there" if tls else "the port wants TLS"
+    if reason.startswith("not bound within"):
+        return (
+            f"{reason}: the connection was taken, but bind is not answered; {other}, it is another "
+            "service's port, or the SMSC hangs"
+        )
+    if not reason.startswith(_ENDED_BY_THEM):
+        return reason
     if reason.startswith("unreadable"):
         return f"what came in answer to bind is no SMPP; {other}, or it is another service's port: {reason}"
     return (

@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 _UNBIND_WAIT_S: Final = 5.0
+_SOON_S: Final = 3.0
+"""A bind lost sooner than this was hardly meant to be given."""
 _MOST_DOUBLINGS: Final = 4
 _NO_TLVS: Final = (
     "the SMSC speaks a version of SMPP without TLVs (before 3.4), and this account's prices or long texts "
@@ -355,6 +357,9 @@ class Link:
         self._become(LinkState.BOUND, f"as {settings.bind.system_id} at {self._hosts.now}")
 
     def _why(self, reason: str) -> str:
+        held_s = self._held_s()
+        if self.state is LinkState.BOUND and held_s is not None and held_s < _SOON_S:
+            return words.soon_lost(reason)
         if self.state is not LinkState.BINDING:
             return reason
         return words.not_bound(f"cannot connect to {self.address}", reason, self.settings.tls is not None)

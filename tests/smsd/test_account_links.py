@@ -171,7 +171,8 @@ def test_words_without_end_do_not_fill_the_memory() -> None:
 
 
 def test_a_bind_that_fails_for_hours_is_told_a_few_times_and_its_return_at_once() -> None:
-    told = BindLog()
+    clock = HandClock()
+    told = BindLog(clock)
     with capture_logs() as lines:
         for _ in range(1000):
             told.tell("telco-trx-1", LinkState.CONNECTING, "a:1")
@@ -179,12 +180,49 @@ def test_a_bind_that_fails_for_hours_is_told_a_few_times_and_its_return_at_once(
         told.tell("telco-trx-1", LinkState.CONNECTING, "a:1")
         told.tell("telco-trx-1", LinkState.BINDING, "as smsd")
         told.tell("telco-trx-1", LinkState.BOUND, "as smsd at a:1")
+        clock.advance(60)
         told.tell("telco-trx-1", LinkState.DOWN, "the connection was lost")
         told.tell("telco-trx-1", LinkState.DOWN, "nothing listens there")
     loud = [line for line in lines if line["log_level"] != "debug"]
     failed = [line for line in loud if line["event"] == "bind.failed"]
     assert [line["times"] for line in failed] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1]
     assert [line["event"] for line in loud[10:]] == ["bind.up", "bind.lost", "bind.failed"]
+    assert len(lines) == 2005, "each change is an event, quiet or loud"
+
+
+def test_an_smsc_that_takes_binds_and_drops_them_at_once_is_told_of_ever_more_seldom() -> None:
+    clock = HandClock()
+    told = BindLog(clock)
+    with capture_logs() as lines:
+        for _ in range(1000):
+            told.tell("telco-trx-1", LinkState.BOUND, "as smsd at a:1")
+            told.look()
+            clock.advance(1)
+            told.tell("telco-trx-1", LinkState.DOWN, "the SMSC unbound")
+            clock.advance(60)
+    loud = [line for line in lines if line["log_level"] != "debug"]
+    lost = [line["times"] for line in loud if line["event"] == "bind.lost"]
+    assert lost == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+    assert [line["times"] for line in loud if line["event"] == "bind.up"] == lost
+    assert len(lines) == 2000, "each change is an event, quiet or loud"
+
+
+def test_a_bind_that_came_back_quietly_and_holds_is_told_of() -> None:
+    clock = HandClock()
+    told = BindLog(clock)
+    for _ in range(6):
+        told.tell("telco-trx-1", LinkState.BOUND, "as smsd at a:1")
+        told.tell("telco-trx-1", LinkState.DOWN, "the SMSC unbound")
+    with capture_logs() as lines:
+        told.tell("telco-trx-1", LinkState.BOUND, "as smsd at a:1")
+        told.look()
+        assert [line["log_level"] for line in lines] == ["debug"]
+        clock.advance(30)
+        told.look()
+        told.look()
+        told.tell("telco-trx-1", LinkState.DOWN, "the SMSC unbound")
+    loud = [line["event"] for line in lines if line["log_level"] != "debug"]
+    assert loud == ["bind.up", "bind.lost"]
 
 
 def test_leaving_in_order_is_no_loss() -> None:

@@ -94,7 +94,9 @@ async def test_a_bind_without_an_answer_is_given_up_and_tried_again():
         net.smsc.bind_statuses = [None]
         link = net.start_link(bind_timeout_s=0.03)
         await net.listener.until(lambda: link.state is LinkState.BOUND)
-        assert (LinkState.DOWN, "not bound within 0.03 s") in net.listener.states
+        (told,) = [detail for state, detail in net.listener.states if state is LinkState.DOWN]
+        assert told.startswith("not bound within 0.03 s: the connection was taken, but bind is not answered")
+        assert "the port wants TLS" in told
 
 
 @on_both_loops
@@ -472,6 +474,18 @@ async def test_an_unbind_from_the_smsc_is_answered_and_the_link_comes_back():
         await net.listener.until(lambda: link.binds == 2)
         await net.smsc.until(lambda: net.smsc.closed)
         assert net.smsc.closed == ["unbound"]
+        (told,) = [detail for state, detail in net.listener.states if state is LinkState.DOWN]
+        assert told.startswith("the SMSC unbound as soon as it had taken the bind: most often")
+
+
+@on_both_loops
+async def test_a_bind_that_lasted_is_lost_in_the_plain_words():
+    clock = SteppedClock()
+    async with Network() as net:
+        link = await net.bound(clock=clock)
+        clock.step(link._wire, 3)
+        net.smsc.conn.unbind()
+        await net.listener.until(lambda: link.binds == 2)
         assert (LinkState.DOWN, "the SMSC unbound") in net.listener.states
 
 

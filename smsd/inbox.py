@@ -289,7 +289,7 @@ class Inbox:
         if not rows or (len(rows) < key[4] and not incomplete):
             return
         tx.run(sql.MARK_WHOLE, [(plan.at_us, *key)])
-        text = assemble({row[0]: row[1] for row in rows}, Coding(rows[0][2]))
+        text = assemble({row[0]: row[1] for row in rows}, {row[0]: Coding(row[2]) for row in rows})
         self.take(
             tx,
             plan,

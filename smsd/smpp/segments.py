@@ -243,17 +243,19 @@ def _sar(tlvs: tuple[Tlv, ...]) -> PartOf | None:
     return part_of(int.from_bytes(reference, "big"), total[0], number[0])
 
 
-def assemble(parts: Mapping[int, bytes], coding: Coding) -> str:
+def assemble(parts: Mapping[int, bytes], coding: Coding | Mapping[int, Coding]) -> str:
     """The text of the parts, by number; missing numbers are skipped. Never raises.
 
-    Neighbours are joined before decoding, so a pair or escape that a foreign SMSC cut through survives; where
-    a part is missing between two, each side is decoded by itself.
+    `coding`: of all parts, or of each. Neighbours are joined before decoding, so a pair or escape that a
+    foreign SMSC cut through survives; where a part is missing between two, or the next one is written
+    otherwise, each side is decoded by itself.
     """
-    runs: list[list[bytes]] = []
+    runs: list[tuple[Coding, list[bytes]]] = []
     previous: int | None = None
     for number in sorted(parts):
-        if previous is None or number != previous + 1:
-            runs.append([])
-        runs[-1].append(parts[number])
+        own = coding if isinstance(coding, Coding) else coding[number]
+        if previous is None or number != previous + 1 or own is not runs[-1][0]:
+            runs.append((own, []))
+        runs[-1][1].append(parts[number])
         previous = number
-    return "".join(decode(b"".join(run), coding) for run in runs)
+    return "".join(decode(b"".join(run), own) for own, run in runs)

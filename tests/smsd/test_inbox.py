@@ -335,6 +335,14 @@ def test_segments_survive_a_restart(play: Play) -> None:
     assert mos(play) == [LONG]
 
 
+def test_a_text_whose_segments_are_written_in_different_alphabets_is_read_whole(play: Play) -> None:
+    # Turkish by a single shift table in the first, nothing to shift in the second (TS 23.038, 6.2.1.2)
+    segments = (b"\x08\x24\x01\x01\x00\x03\x07\x02\x01ORG1 \x1bs", b"\x05\x00\x03\x07\x02\x02eker")
+    for octets in segments:
+        play.turn(play.delivered(mo("", data_coding=0xF0, esm_class=0x40, short_message=octets)))
+    assert mos(play) == ["ORG1 şeker"]
+
+
 def test_a_segment_twice_counts_once(play: Play) -> None:
     first, last = parts()
     for pdu in (first, first, last):

@@ -332,6 +332,14 @@ def cut(octets: bytes, cuts: list[int]) -> dict[int, bytes]:
     return dict(reversed(pieces.items()))
 
 
+def test_parts_of_one_text_may_be_written_differently() -> None:
+    parts = {1: encode("å{", Coding.GSM7), 2: encode("ş 😀", Coding.UCS2), 3: encode("}", Coding.GSM7)}
+    codings = {1: Coding.GSM7, 2: Coding.UCS2, 3: Coding.GSM7}
+    assert assemble(parts, codings) == "å{ş 😀}"
+    halves = {1: b"a\xd8\x3d"[1:], 2: b"\xde\x00"}
+    assert assemble(halves, dict.fromkeys(halves, Coding.UCS2)) == "😀"
+
+
 def test_missing_parts_are_skipped_and_swallow_nothing_of_their_neighbours() -> None:
     assert assemble({1: b"ab", 3: b"cd"}, Coding.GSM7) == "abcd"
     assert assemble({1: b"a\x1b", 3: b"ecd"}, Coding.GSM7) == "a\ufffdecd"

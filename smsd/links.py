@@ -216,4 +216,3 @@ class BindLog:
     def _held(self, link: str) -> bool:
         at = self._bound_at.get(link)
         return at is not None and self._clock.monotonic() - at >= _HELD_S
-

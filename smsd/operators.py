@@ -12,7 +12,7 @@ import msgspec
 from foundation.clock import SECOND_US
 from foundation.contract import MessageFate, Reason
 from smsd.charging.states import Evidence
-from smsd.settings_operators import Operator
+from smsd.settings_operators import Operator, status_of
 from smsd.smpp.alphabet import Coding
 from smsd.smpp.pdu import CommandStatus, Npi, QuerySm, QuerySmResp, SubmitSm, Tag, Tlv, Ton, find
 from smsd.smpp.receipt import IdForm, Receipt, State, receipt_key, response_key
@@ -86,6 +86,11 @@ class OperatorProfile:
         # relative time of SMPP 3.4 section 7.1.1: YYMMDDhhmmsstnnR
         self._validity = f"0000{days:02d}{hours:02d}{minutes:02d}{left:02d}000R"
         self._outcomes = {code.casefold(): outcome for code, outcome in settings.outcomes.items()}
+        self._statuses = {
+            status: outcome
+            for code, outcome in settings.outcomes.items()
+            if (status := status_of(code)) is not None
+        }
         self._fixed = tuple(
             _tlv(each.tag, each.type, each.value, each.octets) for each in settings.price.tlvs
         )
@@ -196,13 +201,12 @@ class OperatorProfile:
             return "accepted", Reason.NONE
         if status in _LATER:
             return "later", Reason.NONE
-        for code in (f"0x{status:08x}", f"0x{status:04x}", f"0x{status:x}", f"0x{status:02x}"):
-            outcome = self._outcomes.get(code)
-            if outcome in ("unknown", "pending", "charged"):
-                # refused, yet not surely unbilled
-                return "unclear", Reason.NONE
-            if outcome is not None:
-                return "refused", Reason(outcome)
+        outcome = self._statuses.get(status)
+        if outcome in ("unknown", "pending", "charged"):
+            # refused, yet not surely unbilled
+            return "unclear", Reason.NONE
+        if outcome is not None:
+            return "refused", Reason(outcome)
         return "refused", Reason.REJECTED
 
     def response_key(self, message_id: str) -> str:

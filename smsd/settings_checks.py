@@ -23,6 +23,7 @@ Operators: TypeAlias = "Sequence[tuple[Part, Operator | None]]"
 ShortCodes: TypeAlias = "Sequence[tuple[Part, ShortCode | None]]"
 Organisations: TypeAlias = "Sequence[tuple[Part, Organisation | None]]"
 _TLS_FILES = ("ca_file", "cert_file", "key_file")
+_OF_TRACES = ("trace_private", "trace_file_mb", "trace_files")
 _SENDER = 20
 _OTHER_WORD = "give it another word, or other short_codes"
 _CHARGING = frozenset({Function("pay"), Function("join-and-pay")})
@@ -88,12 +89,46 @@ def check_operators(reader: Reader, operators: Operators, limits: Limits) -> Non
                 f"{limits.mt_queue}, keeps in memory",
                 "raise the limit, or lower window or binds",
             )
+        if operator.query and operator.queries.overdue_s >= limits.receipt_wait_h * 3600:
+            part.warn(
+                ("queries", "overdue_s"),
+                f"{operator.queries.overdue_s} s is not below limits.receipt_wait_h, {limits.receipt_wait_h} h, "
+                "so that no accepted charge is ever asked about",
+                "give less, or 0 where that is meant",
+            )
         if operator.validity_s > limits.receipt_wait_h * 3600:
             part.fault(
                 ("validity_s",),
                 f"{operator.validity_s} s is longer than limits.receipt_wait_h, {limits.receipt_wait_h} h",
                 "give less, so that a receipt can come before its wait ends",
             )
+    _check_shared(operators)
+
+
+def _check_shared(operators: Operators) -> None:
+    """What two operators cannot both have: a place to be called at, a trace kept in two ways."""
+    doors: dict[tuple[str, int], str] = {}
+    traces: dict[str, Operator] = {}
+    for part, operator in operators:
+        if operator is None:
+            continue
+        if operator.outbind_listen is not None:
+            other = doors.setdefault(address(operator.outbind_listen), operator.name)
+            if other != operator.name:
+                part.fault(
+                    ("outbind_listen",),
+                    f"{other} is called at {operator.outbind_listen} already",
+                    "give each account a port of its own",
+                )
+        if operator.trace_file is not None:
+            first = traces.setdefault(operator.trace_file, operator)
+            for key in _OF_TRACES:
+                if getattr(first, key) != getattr(operator, key):
+                    part.fault(
+                        (key,),
+                        f"{first.name} writes the same trace_file with another {key}",
+                        "give both the same, or a trace_file of its own",
+                    )
 
 
 def _check_tls(part: Part, operator: Operator) -> None:

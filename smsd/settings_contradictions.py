@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from foundation.settings_words import Loc
-from smsd.settings_operators import Operator
+from smsd.settings_operators import Operator, status_of
 from smsd.smpp.constants import Tag
 
 
@@ -45,13 +45,34 @@ def contradictions(operator: Operator) -> Iterator[Contradiction]:
     yield from _of_price(operator)
     yield from _of_tlvs(operator)
     yield from _of_hosts(operator)
-    for code in operator.outcomes:
-        status = _status(code)
+    yield from _of_outcomes(operator)
+    if operator.age is not None and operator.interface_version == "3.3":
+        yield Contradiction(
+            ("age",),
+            'a TLV tells the age, but SMPP 3.3 has none, and interface_version is "3.3"',
+            'drop [operators.age], or set interface_version = "3.4"',
+        )
+
+
+def _of_outcomes(operator: Operator) -> Iterator[Contradiction]:
+    known: dict[str, str] = {}
+    for code, outcome in operator.outcomes.items():
+        status = status_of(code)
+        loc: Loc = ("outcomes", code)
         if status in _NEVER_LOOKED_UP:
             yield Contradiction(
-                ("outcomes", code),
-                f"it stands for {_NEVER_LOOKED_UP[status]}",
-                "drop it; it is never looked up",
+                loc, f"it stands for {_NEVER_LOOKED_UP[status]}", "drop it; it is never looked up"
+            )
+        elif status is None and code.casefold().startswith("0x"):
+            yield Contradiction(
+                loc, f'"{code}" is no command_status', 'give 0x and up to eight hexadecimal digits, as "0x45"'
+            )
+        same = known.setdefault(f"{status:#x}" if status is not None else code.casefold(), code)
+        if same != code and operator.outcomes[same] != outcome:
+            yield Contradiction(
+                loc,
+                f'it is the same code as "{same}", which leads to "{operator.outcomes[same]}", not "{outcome}"',
+                "keep one of the two",
             )
 
 
@@ -65,6 +86,27 @@ def _of_price(operator: Operator) -> Iterator[Contradiction]:
                 f'the carrier is "none", yet {" and ".join(given)} say how a price travels',
                 f"drop {' and '.join(given)}, or name a carrier",
             )
+        return
+    amounts: dict[str, str] = {}
+    number = price.carrier == "user_message_reference" or (
+        price.type == "int" and price.carrier in ("tlv", "billing_identification")
+    )
+    for kroner, code in price.codes.items():
+        same = amounts.setdefault(code.lstrip("0") if number else code, kroner)
+        if same != kroner:
+            yield Contradiction(
+                ("price", "codes", kroner),
+                f'the code "{code}" is also that of {same} kr, and an operator bills one amount for a code',
+                "give each amount its own code",
+            )
+    free = operator.service_type
+    if price.carrier == "service_type" and free and (free in amounts or (not amounts and free.isdecimal())):
+        yield Contradiction(
+            ("service_type",),
+            f'free messages carry it, yet as a price "{free}" stands for '
+            + (f"{amounts[free]} kr" if amounts else "an amount"),
+            "give free messages another service_type, or none",
+        )
 
 
 def _of_tlvs(operator: Operator) -> Iterator[Contradiction]:
@@ -141,10 +183,24 @@ def idle(operator: Operator) -> Iterator[Contradiction]:
         ("trace_private", operator.trace_file is None, "there is no trace_file", "give one, or drop this"),
         ("trace_file_mb", operator.trace_file is None, "there is no trace_file", "give one, or drop this"),
         ("trace_files", operator.trace_file is None, "there is no trace_file", "give one, or drop this"),
+        ("queries", not operator.query, "query is not set", "set query = true, or drop it"),
+        (
+            "receipt_id",
+            operator.interface_version == "3.3",
+            "SMPP 3.3 has no TLVs, so a receipt has one id alone",
+            "drop it",
+        ),
+        (
+            "enquire_link_s",
+            0 < operator.inactivity_s <= operator.enquire_link_s,
+            f"inactivity_s, {operator.inactivity_s:g}, ends the bind first",
+            "lower it, or raise inactivity_s",
+        ),
     )
     for key, is_idle, wrong, right in conditions:
         if key in given and is_idle:
             yield Contradiction((key,), f"it does nothing: {wrong}", right)
+    yield from _idle_tables(operator)
     if price.codes and "unit" in price.model_fields_set:
         yield Contradiction(("price", "unit"), "it does nothing: codes say what is sent", "drop it")
     if price.carrier in _TEXT_CARRIERS:
@@ -163,10 +219,25 @@ def idle(operator: Operator) -> Iterator[Contradiction]:
         )
 
 
-def _status(code: str) -> int | None:
-    if not code.casefold().startswith("0x"):
-        return None
-    try:
-        return int(code, 16)
-    except ValueError:
-        return None
+def _idle_tables(operator: Operator) -> Iterator[Contradiction]:
+    price, report = operator.price, operator.report
+    if price.carrier == "none":
+        for key in sorted({"type", "octets", "unit"} & price.model_fields_set):
+            yield Contradiction(("price", key), 'it does nothing: the carrier is "none"', "drop it")
+        if report.model_fields_set:
+            yield Contradiction(
+                ("report",),
+                "it does nothing: this account cannot charge",
+                "give [operators.price], or drop it",
+            )
+    elif report.unit == "ore" and "decimal" in report.model_fields_set:
+        yield Contradiction(
+            ("report", "decimal"), "it does nothing: whole øre have no decimals", "drop it, or unit"
+        )
+    for tlv in price.tlvs:
+        if tlv.type != "int" and "octets" in tlv.model_fields_set:
+            yield Contradiction(
+                ("price", "tlvs"),
+                f"octets of the TLV 0x{tlv.tag:04X} does nothing: its type is {tlv.type}, no number",
+                "drop it",
+            )

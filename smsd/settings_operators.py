@@ -6,6 +6,7 @@ Holds values and what they allow; how an outcome is read from PDUs is `smsd.oper
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -42,6 +43,12 @@ def is_host_port(text: object) -> bool:
         return isinstance(text, str) and 0 < address(text)[1] <= _PORTS
     except ValueError:
         return False
+
+
+def status_of(code: str) -> int | None:
+    """The command_status that a code of an outcome table stands for, however many zeros it has; else None."""
+    match = re.fullmatch(r"0[xX]0*([0-9a-fA-F]{1,8})", code)
+    return int(match[1], 16) if match else None
 
 
 def _host_port(text: str) -> str:

@@ -162,6 +162,77 @@ CONTRADICTIONS: list[tuple[str, str, str, str, str]] = [
         "sends short code and price as sender: 21 characters, above 20",
         "shorter codes",
     ),
+    (
+        HOST,
+        f'{TLV}[operators.price.codes]\n"50" = "A1"\n"100" = "A1"',
+        "price.codes.100",
+        'the code "A1" is also that of 50 kr',
+        "each amount its own code",
+    ),
+    (
+        HOST,
+        f'{TLV}type = "int"\n[operators.price.codes]\n"50" = "7"\n"100" = "007"',
+        "price.codes.100",
+        'the code "007" is also that of 50 kr',
+        "each amount its own code",
+    ),
+    (
+        f'{HOST}service_type = "3115"',
+        'carrier = "service_type"\n[operators.price.codes]\n"50" = "3115"',
+        "service_type",
+        'free messages carry it, yet as a price "3115" stands for 50 kr',
+        "another service_type",
+    ),
+    (
+        f'{HOST}service_type = "100"',
+        'carrier = "service_type"\nmax_kr = 100\n',
+        "service_type",
+        'as a price "100" stands for an amount',
+        "another service_type",
+    ),
+    (
+        HOST,
+        f'{NONE}[operators.outcomes]\n"zerobal" = "no_credit"\n"ZEROBAL" = "rejected"',
+        "outcomes.ZEROBAL",
+        'the same code as "zerobal", which leads to "no_credit", not "rejected"',
+        "keep one",
+    ),
+    (
+        HOST,
+        f'{NONE}[operators.outcomes]\n"0x45" = "no_credit"\n"0x000045" = "rejected"',
+        "outcomes.0x000045",
+        'the same code as "0x45"',
+        "keep one",
+    ),
+    (
+        HOST,
+        f'{NONE}[operators.outcomes]\n"0xB4D1234567" = "no_credit"',
+        "outcomes.0xB4D1234567",
+        "is no command_status",
+        "up to eight hexadecimal digits",
+    ),
+    (
+        f"{HOST}{V33}",
+        f"{NONE}[operators.age]\ntag = 0x1510",
+        "age",
+        "a TLV tells the age, but SMPP 3.3 has none",
+        "drop [operators.age]",
+    ),
+    (
+        f"{HOST}{CALLED}",
+        f'{NONE}[[operators]]\nname = "other"\nhost = "b"\nport = 1\nsystem_id = "x"\npassword = "y"\n{CALLED}',
+        "outbind_listen",
+        "telco is called at 127.0.0.1:2780 already",
+        "a port of its own",
+    ),
+    (
+        f'{HOST}trace_file = "t.pcap"',
+        f'{NONE}[[operators]]\nname = "other"\nhost = "b"\nport = 1\nsystem_id = "x"\npassword = "y"\n'
+        'trace_file = "t.pcap"\ntrace_private = true',
+        "trace_private",
+        "telco writes the same trace_file with another trace_private",
+        "a trace_file of its own",
+    ),
 ]
 
 
@@ -207,6 +278,19 @@ IDLE: list[tuple[str, str, str, str]] = [
         "codes say what is sent",
     ),
     (HOST, 'carrier = "service_type"\nmax_kr = 100\ntype = "octet"', "price.type", "has its own form"),
+    (HOST, f"{NONE}[operators.queries]\nrate = 2", "queries", "query is not set"),
+    (f"{HOST}query = true", f"{TLV}[operators.queries]\noverdue_s = 172800", "overdue_s", "ever asked about"),
+    (f'{HOST}{V33}receipt_id = "text"', NONE, "receipt_id", "a receipt has one id alone"),
+    (
+        f"{HOST}inactivity_s = 20\nenquire_link_s = 20",
+        NONE,
+        "enquire_link_s",
+        "inactivity_s, 20, ends the bind",
+    ),
+    (HOST, f'{NONE}unit = "kroner"', "price.unit", 'the carrier is "none"'),
+    (HOST, f'{NONE}[operators.report]\ndelimiter = ";"', "report", "this account cannot charge"),
+    (HOST, f'{TLV}[operators.report]\nunit = "ore"\ndecimal = "."', "report.decimal", "have no decimals"),
+    (HOST, f"{TLV}{fixed(0x1502)}octets = 2", "price.tlvs", "octets of the TLV 0x1502 does nothing"),
     (f"{HOST}window = 1000\nbinds = 32\n", NONE, "window", "is more than limits.mt_queue, 100"),
 ]
 

@@ -265,7 +265,7 @@ def test_throttled_and_queue_full_mean_later_whatever_the_table_says(status: int
     assert made.answer(status) == ("later", Reason.NONE)
 
 
-@pytest.mark.parametrize("key", ["0x0000040b", "0x0000040B", "0X040b", "0x40B", "0x040b"])
+@pytest.mark.parametrize("key", ["0x0000040b", "0x0000040B", "0X040b", "0x40B", "0x040b", "0x00040b"])
 def test_a_status_is_found_however_it_is_written(key: str) -> None:
     assert profile(outcomes={key: "premium_barred"}).answer(0x40B) == ("refused", Reason.PREMIUM_BARRED)
 

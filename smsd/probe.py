@@ -242,6 +242,8 @@ class _Probe:
             seen.bind_ms = self.since_ms(began)
             bind.enquire()
             await self._until(lambda: seen.enquire_ms is not None or bind.over, settings.bind_timeout_s)
+            if bind.over:
+                seen.failure = words.soon_lost(seen.ended)
         elif not seen.failure:
             seen.first = bind.first
             seen.failure = seen.ended or "no answer to bind"

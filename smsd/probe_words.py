@@ -12,14 +12,17 @@ from typing import Any, Final
 
 import msgspec
 
+from foundation.contract import Reason
 from foundation.redaction import redact_text
+from smsd.operators import OperatorProfile
 from smsd.settings_operators import Operator
 from smsd.smpp.alphabet import Coding, coding_of
-from smsd.smpp.constants import CommandStatus, Tag, describe
+from smsd.smpp.constants import CommandStatus, Tag
 from smsd.smpp.message_ids import IdForm, receipt_key, response_key
 from smsd.smpp.pdu import DataSm, DeliverSm, Tlv, find
 from smsd.smpp.receipt import Receipt, read_date
 from smsd.smpp.segments import read_content
+from smsd.smpp.submit_words import submit_refused
 
 __all__ = ["Advice", "BindSeen", "MessageSeen", "ReceiptSeen", "Seen", "advice", "all_well", "told"]
 
@@ -102,6 +105,8 @@ _TO_DO: Final[dict[int, str]] = {
     CommandStatus.ESME_RTHROTTLED: "wait a minute before the next try",
 }
 _OLD, _NEW = 0x34, 0x50
+_NOT_TOLD: Final = ("refused", Reason.REJECTED)
+"""What a status means that stands in no table."""
 _TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
 
 
@@ -155,7 +160,9 @@ def _bind_told(bind: BindSeen) -> Iterator[str]:
     for tlv in bind.tlvs:
         if tlv.tag != Tag.SC_INTERFACE_VERSION:
             yield f"    TLV {_tag(tlv.tag)} = {_value(tlv.value)}"
-    if bind.enquire_ms is None:
+    if bind.failure:
+        yield f"    {redact_text(bind.failure)}"
+    elif bind.enquire_ms is None:
         yield "    enquire_link was not answered; the gateway would take this link for dead"
     else:
         yield f"    enquire_link answered in {bind.enquire_ms:.0f} ms"
@@ -218,7 +225,7 @@ def _message_told(message: MessageSeen) -> Iterator[str]:
         yield f"  message: {message.failure}"
         return
     if message.status:
-        yield f"  message: refused in {message.answer_ms:.0f} ms: {describe(message.status)}"
+        yield f"  message: refused in {message.answer_ms:.0f} ms: {submit_refused(message.status)}"
         return
     named = f"its id {message.message_id!r} is {_id_form(message.message_id)}"
     yield f"  message: accepted in {message.answer_ms:.0f} ms; {named}"
@@ -303,6 +310,11 @@ def _bind_advice(seen: Seen, operator: Operator) -> Iterator[Advice]:
 
 def _message_advice(seen: Seen, operator: Operator) -> Iterator[Advice]:
     message = seen.message
+    if message is not None and message.status and message.status not in CommandStatus.__members__.values():
+        told_of = OperatorProfile(operator).answer(message.status) != _NOT_TOLD
+        if not told_of:
+            code = f'outcomes."0x{message.status:08X}"'
+            yield Advice(code, '"…"', "what a message refused with this status of theirs means")
     if message is None or not message.receipts:
         return
     form = _fitting_form(message)

@@ -92,8 +92,8 @@ def check_operators(reader: Reader, operators: Operators, limits: Limits) -> Non
         if operator.query and operator.queries.overdue_s >= limits.receipt_wait_h * 3600:
             part.warn(
                 ("queries", "overdue_s"),
-                f"{operator.queries.overdue_s} s is not below limits.receipt_wait_h, {limits.receipt_wait_h} h, "
-                "so that no accepted charge is ever asked about",
+                f"{operator.queries.overdue_s} s is not below limits.receipt_wait_h, "
+                f"{limits.receipt_wait_h} h, so that no accepted charge is ever asked about",
                 "give less, or 0 where that is meant",
             )
         if operator.validity_s > limits.receipt_wait_h * 3600:

@@ -71,7 +71,8 @@ def _of_outcomes(operator: Operator) -> Iterator[Contradiction]:
         if same != code and operator.outcomes[same] != outcome:
             yield Contradiction(
                 loc,
-                f'it is the same code as "{same}", which leads to "{operator.outcomes[same]}", not "{outcome}"',
+                f'it is the same code as "{same}", which leads to "{operator.outcomes[same]}", '
+                f'not "{outcome}"',
                 "keep one of the two",
             )
 

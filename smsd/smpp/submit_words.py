@@ -20,6 +20,8 @@ _FIELDS: Final[dict[int, str]] = {
     CommandStatus.ESME_RINVCMDID: "it does not know submit_sm on this bind",
     CommandStatus.ESME_RINVBNDSTS: "this bind is not for sending",
     CommandStatus.ESME_RSYSERR: "it has a fault of its own",
+    CommandStatus.ESME_RTHROTTLED: "it takes no more just now: try again later, and lower rate",
+    CommandStatus.ESME_RMSGQFUL: "its queue is full: try again later",
     CommandStatus.ESME_RINVSRCADR: "the short code is not open to this account as sender",
     CommandStatus.ESME_RINVDSTADR: "this operator does not reach the number: wrong, ported or not in service",
     CommandStatus.ESME_RINVSERTYP: "it does not know the service_type",

@@ -15,6 +15,7 @@ TLV = 'carrier = "tlv"\ntag = 0x1403\n'
 NONE = 'carrier = "none"\n'
 PAIR = 'bind = "transmitter+receiver"\n'
 V33 = f'interface_version = "3.3"\n{PAIR}'
+OTHER = '[[operators]]\nname = "other"\nhost = "b"\nport = 1\nsystem_id = "x"\npassword = "y"\n'
 CALLED = 'outbind_listen = "127.0.0.1:2780"\n'
 
 
@@ -220,15 +221,14 @@ CONTRADICTIONS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         f"{HOST}{CALLED}",
-        f'{NONE}[[operators]]\nname = "other"\nhost = "b"\nport = 1\nsystem_id = "x"\npassword = "y"\n{CALLED}',
+        f"{NONE}{OTHER}{CALLED}",
         "outbind_listen",
         "telco is called at 127.0.0.1:2780 already",
         "a port of its own",
     ),
     (
         f'{HOST}trace_file = "t.pcap"',
-        f'{NONE}[[operators]]\nname = "other"\nhost = "b"\nport = 1\nsystem_id = "x"\npassword = "y"\n'
-        'trace_file = "t.pcap"\ntrace_private = true',
+        f'{NONE}{OTHER}trace_file = "t.pcap"\ntrace_private = true',
         "trace_private",
         "telco writes the same trace_file with another trace_private",
         "a trace_file of its own",

@@ -115,6 +115,50 @@ async def test_refused_credentials_are_told_without_the_password(
     assert "'wrong'" not in shown
 
 
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ("0x0A", "the short code is not open to this account as sender: ESME_RINVSRCADR"),
+        ("0x58", "it takes no more just now: try again later, and lower rate: ESME_RTHROTTLED"),
+        ("0x14", "its queue is full: try again later: ESME_RMSGQFUL"),
+    ],
+)
+async def test_a_refused_message_is_told_in_words(status: str, why: str) -> None:
+    async with simulated(rules=[{"refuse": status}]) as simulator:
+        mine = account(simulator.port)
+        seen = await visit(mine, ASK)
+    assert f"the SMSC refused a message: {why}" in words(seen, mine)
+    assert advice(seen, mine) == []
+
+
+async def test_a_status_of_the_operators_own_is_asked_about_unless_the_profile_knows_it() -> None:
+    async with simulated(rules=[{"refuse": "0x0401"}]) as simulator:
+        mine = account(simulator.port)
+        assert [line.key for line in advice(await visit(mine, ASK), mine)] == ['outcomes."0x00000401"']
+        mine = account(simulator.port, outcomes={"0x401": "no_credit"})
+        assert advice(await visit(mine, ASK), mine) == []
+
+
+async def test_an_smsc_that_takes_a_bind_and_ends_it_is_told_as_that() -> None:
+    async with asyncio.timeout(20):
+        server = await asyncio.start_server(_binds_and_closes, "127.0.0.1", 0)
+        mine = account(server.sockets[0].getsockname()[1])
+        seen = await visit(mine)
+        server.close()
+    shown = words(seen, mine)
+    assert "the SMSC unbound as soon as it had taken the bind: most often the account is in use" in shown
+    assert "enquire_link was not answered" not in shown
+    assert not all_well(seen, mine)
+
+
+async def _binds_and_closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big") - 4)
+    answer = p.BindResp(CommandId.BIND_TRANSCEIVER_RESP, "SMSC")
+    writer.write(encode(answer, 1) + encode(p.Unbind(), 1))
+    await reader.read()
+    writer.close()
+
+
 class Smsc:
     """A small SMSC of a test's own; submit_sm are answered with `message_id`, then `then` is called."""
 

@@ -88,6 +88,7 @@ class Engine:
         self._heard: dict[str, Heard] = {}
         self._last_mo: dict[str, tuple[str, int]] = {}
         self._ticks = 0
+        self._to_renew: set[str] = set()
         # what is older is forgotten by time alone
         self._ended_well: deque[str] = deque(maxlen=_MOST_ENDED)
         self._answers_lost = False
@@ -117,8 +118,10 @@ class Engine:
         self._courier = courier
 
     def use(self, gateway: Gateway) -> None:
-        """Decide by this gateway from the next transaction on."""
+        """Decide by this gateway from the next transaction on; what waits is written as its profiles say."""
+        self._to_renew |= gateway.changed(self._gateway)
         self._gateway = gateway
+        self._take_up()
 
     @property
     def waiting(self) -> int:
@@ -216,7 +219,11 @@ class Engine:
         self._take_up()
 
     def _has_work(self) -> bool:
-        return bool(self._inputs and self._gathering is None) or (self._sending and self._pump.can_send())
+        return (
+            bool(self._to_renew)
+            or bool(self._inputs and self._gathering is None)
+            or (self._sending and self._pump.can_send())
+        )
 
     def _wait_for_permit(self) -> None:
         wait_s = self._pump.wait_s() if self._sending else inf
@@ -241,6 +248,8 @@ class Engine:
     async def _turn(self) -> None:
         if self._gathering is not None:
             self._take_up()
+        while self._to_renew:
+            self._queues[self._to_renew.pop()].renew(self._gateway.pieces)
         batch = [self._inputs.popleft() for _ in range(min(len(self._inputs), self.limits.batch))]
         started = self._clock.monotonic()
         try:
@@ -282,7 +291,8 @@ class Engine:
 
     def _send_ready(self) -> None:
         """Send what needs no transaction, unless too much that was sent is not written down yet."""
-        if self._sending and self.healthy and len(self._inputs) <= self.limits.batch:
+        fit = self.healthy and not self._to_renew
+        if self._sending and fit and len(self._inputs) <= self.limits.batch:
             self._pump.send(self._submit, self._store.ours)
 
     async def _one_by_one(self, batch: list[Input]) -> None:

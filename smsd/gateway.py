@@ -39,7 +39,7 @@ from smsd.queues import Lane, OperatorQueue, is_plain
 from smsd.smpp.link import Link
 from smsd.store import limit_statements as limit_sql
 from smsd.store import statements as sql
-from smsd.work import Answered, Delivered, Input, ParcelCame, Piece, Plan
+from smsd.work import Answered, Delivered, Input, Outgoing, ParcelCame, Piece, Plan
 
 log = structlog.get_logger(__name__)
 
@@ -145,6 +145,22 @@ class Gateway:
             self._queries.ask(tx, plan, rooms)
         self._finish(tx, plan)
         return plan
+
+    def changed(self, before: Gateway) -> set[str]:
+        """The operators whose profile is another one than it was."""
+        known = before._profiles
+        return {
+            name
+            for name, profile in self._profiles.items()
+            if name not in known or known[name].settings != profile.settings
+        }
+
+    def pieces(self, outgoing: Outgoing) -> list[Piece] | None:
+        """The submit_sm of an MT that waits; None where the settings of today cannot send it any more."""
+        try:
+            return self._sender.pieces(outgoing)
+        except REFUSED_TEXT:
+            return None
 
     def recover(self, tx: Tx) -> Plan:
         """What a start does first: charges found `sending` may have been sent, so they are in doubt.

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from foundation.contract import Purpose
 from smsd.pace import OrganisationRates, Pace
+from smsd.renewal import Make, renewed
 from smsd.work import Outgoing, Piece, Stream, Tariff
 
 
@@ -190,6 +191,14 @@ class OperatorQueue:
         self.limit = limit
         self._shares.share = share
         self.pace.use(rate=rate, pause_s=pause_s, recover_s=recover_s)
+
+    def renew(self, make: Make) -> None:
+        """Write all that waits in memory anew; not between a plan and its `apply`."""
+        for lane in self._lanes:
+            lane.streams = {each: deque(renewed(pieces, make)) for each, pieces in lane.streams.items()}
+            lane.count = sum(map(len, lane.streams.values()))
+            lane.special = sum(not is_plain(piece) for each in lane.streams.values() for piece in each)
+        self.held = {tariff: deque(renewed(pieces, make)) for tariff, pieces in self.held.items()}
 
     def __len__(self) -> int:
         return sum(lane.count for lane in self._lanes)

@@ -70,8 +70,10 @@ def not_connected(where: str, failure: OSError) -> str:
     if failure.filename:
         return f"{where}: {failure.filename}: {failure.strerror}"
     number = failure.errno or (errno.ECONNRESET if isinstance(failure, ConnectionError) else 0)
-    words, said = _NOT_REACHED.get(number), failure.strerror or os.strerror(number)
-    return f"{where}: {words} ({said})" if words else f"{where}: {said}"
+    if words := _NOT_REACHED.get(number):
+        # asyncio writes words of its own there, with the address once more
+        return f"{where}: {words} ({os.strerror(number)})"
+    return f"{where}: {failure.strerror or os.strerror(number)}"
 
 
 def lost(failure: Exception) -> str:

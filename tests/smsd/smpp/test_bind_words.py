@@ -50,6 +50,12 @@ def test_a_connection_that_cannot_be_made_is_told_with_its_likely_cause(failure,
     assert words in told
 
 
+def test_what_asyncio_writes_of_a_refused_connection_is_not_shown():
+    failure = OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 2775)")
+    told = not_connected("cannot connect to 127.0.0.1:2775", failure)
+    assert told.endswith("or a firewall turns us away (Connection refused)")
+
+
 @pytest.mark.parametrize(
     ("reason", "tls", "words"),
     [

@@ -8,6 +8,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from rich.console import Console
 from foundation.clock import SystemClock
 from foundation.ids import Ids
 from foundation.ownership import EXIT_LOST, exit_status
-from foundation.settings import ConfigurationError
+from foundation.settings import ConfigurationError, Fault
 from foundation.store import StoreLost, StoreRefused
 from smsd.cli_audit import audit, receipts_app, set_aside_app
 from smsd.cli_charges import charges_app
@@ -29,6 +30,7 @@ from smsd.cli_words import number as _number
 from smsd.cli_words import open_store as _store
 from smsd.cli_words import page_rows as _rows
 from smsd.cli_words import read_settings as _settings
+from smsd.settings import Settings, load
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(charges_app, name="charges")
@@ -74,20 +76,39 @@ def run(config: Config = DEFAULT, *, take_over: TakeOver = False) -> None:
 @app.command()
 def check(config: Config = DEFAULT) -> None:
     """Tell every fault of a configuration at once, by file, key and cure."""
-    settings = _settings(config)
-    if settings.runs_bridge:
+    settings: Settings | None = None
+    faults: list[Fault] = []
+    try:
+        settings = load(config)
+    except ConfigurationError as error:
+        faults += error.faults
+    if _has_bridge(config) if settings is None else settings.runs_bridge:
         from smsd.daemon import check_bridge  # noqa: PLC0415
 
         try:
             check_bridge(config)
         except ConfigurationError as error:
-            _fail(str(error))
+            told = {(fault.file, fault.key) for fault in faults}
+            faults += [fault for fault in error.faults if (fault.file, fault.key) not in told]
+    if settings is None or faults:
+        _fail("\n".join(map(str, faults)))
     for warning in settings.warnings:
         typer.echo(f"warning: {warning}", err=True)
     typer.echo(
         f"{config}: in order ({len(settings.operators)} operators, {len(settings.short_codes)} short codes, "
         f"{len(settings.organisations)} organisations)"
     )
+
+
+def _has_bridge(config: Path) -> bool:
+    """Whether settings that cannot be used have a bridge beside the gateway, as far as that can be seen."""
+    try:
+        data = tomllib.loads(config.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    handoff = data.get("handoff")
+    carrier = handoff.get("carrier", "local") if isinstance(handoff, dict) else "local"
+    return "bridge" in data and carrier == "local"
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,18 @@ def test_check_tells_every_fault_at_once(smsd: Console) -> None:
     smsd.change('join = "join"', 'join = "maybe"')
     smsd.change("tag = 0x1403", "tag = 5")
     refused(smsd("check"), "port", "join", "tag")
+
+
+def test_check_tells_the_faults_of_gateway_and_bridge_at_once_and_each_once(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "config", tmp_path / "config")
+    main = tmp_path / "config" / "smsd.toml"
+    main.write_text(main.read_text().replace("port = 2775", "port = 99999"))
+    org = main.parent / "organisations" / "org1.toml"
+    org.write_text(org.read_text().replace("payment_days = 14", "payment_days = 0").replace('"nn"', '"xx"'))
+    result = CliRunner().invoke(app, ["check", "--config", str(main)])
+    assert result.exit_code == 2
+    for key in ("operators[telco].port", "payment_days", "language"):
+        assert result.stderr.count(key) == 1, result.stderr
 
 
 def test_check_does_not_show_a_password(smsd: Console) -> None:

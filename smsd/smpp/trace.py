@@ -23,6 +23,7 @@ import structlog
 from foundation.clock import SECOND_US, Clock
 from smsd.smpp.codec import HEADER_OCTETS, LIMIT_OCTETS
 from smsd.smpp.connecting import Connector, LinkSettings
+from smsd.smpp.constants import CommandId
 from smsd.smpp.private import veiled
 from smsd.smpp.wire import Wire
 
@@ -38,6 +39,16 @@ _ip6 = Struct(">IHBB16s16s").pack
 _tcp = Struct(">HHIIBBHHH").pack
 _length_of = Struct(">I").unpack_from
 _SEGMENT_OCTETS: Final = 60_000
+_WITH_PASSWORD: Final = frozenset(
+    int(each).to_bytes(4, "big")
+    for each in (
+        CommandId.BIND_TRANSMITTER,
+        CommandId.BIND_RECEIVER,
+        CommandId.BIND_TRANSCEIVER,
+        CommandId.OUTBIND,
+    )
+)
+"""A trace goes to the operator's desk or a colleague's: whoever asks for texts did not ask for passwords."""
 _SYN, _FIN, _PUSH, _ACK = 2, 1, 8, 16
 _WINDOW: Final = 65_535
 _NOWHERE: Final = ("127.0.0.1", 0)
@@ -191,7 +202,10 @@ class TracedConnection:
         private = self._trace.settings.private
         packets = []
         for pdu, whole in one.pdus(octets):
-            shown = pdu if private else veiled(pdu) if whole else b"*" * len(pdu)
+            if private and pdu[4:8] not in _WITH_PASSWORD:
+                shown = pdu
+            else:
+                shown = veiled(pdu) if whole else b"*" * len(pdu)
             for at in range(0, len(shown), _SEGMENT_OCTETS):
                 piece = shown[at : at + _SEGMENT_OCTETS]
                 packets.append(self._packet(one, other, _PUSH | _ACK, piece))

@@ -19,7 +19,7 @@ from smsd.links import pair_of
 from smsd.operators import OperatorProfile
 from smsd.outbox import Sender
 from smsd.smpp.link import Answer, AnswerKind
-from smsd.smpp.pdu import DataSm, DeliverSm, Tag, Tlv, read_int
+from smsd.smpp.pdu import AlertNotification, DataSm, DeliverSm, Outbind, Tag, Tlv, read_int
 from smsd.smpp.receipt import read_receipt
 from smsd.store import statements as sql
 from smsd.work import FINAL_FATES, Answered, Delivered, Outgoing, Piece, Plan, Query
@@ -57,6 +57,9 @@ class OperatorDesk:
         self, tx: Tx, plan: Plan, item: Delivered, opened: Mapping[str, int], seen: dict[Same, Seen]
     ) -> None:
         pdu = item.frame.pdu
+        if isinstance(pdu, AlertNotification | Outbind):
+            # there is no answer to these (SMPP 3.4 sections 4.12 and 4.1.7), so none can be lost either
+            return
         plan.responses.append((item.link, item.frame, 0))
         if not isinstance(pdu, DeliverSm | DataSm):
             return

@@ -12,7 +12,7 @@ from playbook import KARI, OLA, Play, mo, operator, organisation
 
 from foundation.contract import Direction, Join, Message, MessageFate, Pay, Purpose, Status, Stop
 from smsd.smpp.alphabet import Coding
-from smsd.smpp.pdu import DataSm, DeliverSm, Tag, Tlv
+from smsd.smpp.pdu import AlertNotification, DataSm, DeliverSm, Outbind, Pdu, Tag, Tlv
 from smsd.smpp.segments import Method, split
 
 LONG = (
@@ -298,6 +298,12 @@ def test_the_daily_answer_is_remembered_over_a_restart(play: Play) -> None:
     play.crash()
     play.text("hallo?")
     assert len(play.submitted) == 1
+
+
+@pytest.mark.parametrize("pdu", [AlertNotification(), Outbind("SMSC", "word")])
+def test_what_has_no_answer_in_smpp_is_not_answered(play: Play, pdu: Pdu) -> None:
+    play.turn(play.delivered(pdu))
+    assert play.link.responses == []
 
 
 # long texts -----------------------------------------------------------------------------------------------

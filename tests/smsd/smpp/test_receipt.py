@@ -69,6 +69,12 @@ def test_an_unmarked_pdu_with_both_receipt_tlvs_is_a_receipt() -> None:
     assert (receipt.message_id, receipt.state, receipt.final) == ("1234", State.DELIVERED, True)
 
 
+def test_a_text_beside_receipt_tlvs_that_say_nothing_is_no_receipt() -> None:
+    for named, state in ((b"", b""), (b"", b"\x02"), (b"\0", b"\x02"), (b"1234", b"")):
+        pdu = DeliverSm(short_message=b"HJELP", tlvs=(id_tlv(named), state_tlv(state)))
+        assert read_receipt(pdu, Coding.GSM7) is None
+
+
 def test_a_marked_pdu_without_content_is_a_receipt_that_says_nothing() -> None:
     assert read() == Receipt(message_id="", state=State.UNKNOWN)
 

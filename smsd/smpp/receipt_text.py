@@ -168,6 +168,13 @@ def read_text(body: str) -> ReceiptText:
 def _read_keys(body: str) -> ReceiptText:
     found: dict[str, str] = {}
     key, start = "", 0
+    first = _KEY.search(body)
+    if first is not None and first.start():
+        # values between commas, whose echo of the message looks like keys
+        values = _from_values(body[: first.start()])
+        if values.state is not None:
+            echo = (values.text, body[first.start() :].strip())
+            return msgspec.structs.replace(values, text=" ".join(filter(None, echo)))
     for match in _KEY.finditer(body):
         if key:
             found.setdefault(key, body[start : match.start()])

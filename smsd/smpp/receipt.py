@@ -91,8 +91,8 @@ def read_receipt(pdu: DeliverSm | DataSm, default: Coding, *, id_in_text: bool =
 
     A receipt is marked in esm_class; unmarked, it is one only where both the receipted_message_id and
     message_state TLVs are there and say something, which no telephone can send — never by its text, which
-    anyone can. A marked PDU in which nothing can be read is a receipt of no id and state UNKNOWN. `stat` decides: an `err` beside
-    DELIVRD changes nothing.
+    anyone can. A marked PDU in which nothing can be read is a receipt of no id and state UNKNOWN. `stat`
+    decides: an `err` beside DELIVRD changes nothing.
     """
     tlv_id = find(pdu.tlvs, Tag.RECEIPTED_MESSAGE_ID) if pdu.tlvs else None
     tlv_state = find(pdu.tlvs, Tag.MESSAGE_STATE) if pdu.tlvs else None

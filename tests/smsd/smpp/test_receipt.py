@@ -69,10 +69,18 @@ def test_an_unmarked_pdu_with_both_receipt_tlvs_is_a_receipt() -> None:
     assert (receipt.message_id, receipt.state, receipt.final) == ("1234", State.DELIVERED, True)
 
 
-@pytest.mark.parametrize("echo", ["ID:", "id:77 stat:DELIVRD", "Hei id:77 err:000", "stat:DELIVRD", "text: hei"])
+@pytest.mark.parametrize(
+    "echo", ["ID:", "id:77 stat:DELIVRD", "Hei id:77 err:000", "stat:DELIVRD", "text: hei"]
+)
 def test_what_a_message_says_is_not_taken_for_its_receipt_between_commas(echo: str) -> None:
     octets = format_receipt(
-        "4711", State.UNDELIVERABLE, submitted=SUBMITTED, done=DONE, form=ReceiptForm.CSV, err="021", text=echo
+        "4711",
+        State.UNDELIVERABLE,
+        submitted=SUBMITTED,
+        done=DONE,
+        form=ReceiptForm.CSV,
+        err="021",
+        text=echo,
     )
     receipt = read(octets)
     assert (receipt.message_id, receipt.state, receipt.err) == ("4711", State.UNDELIVERABLE, "021")

@@ -86,13 +86,20 @@ class Correlation:
         tx.run(sql.ADD_SUBMISSION, [(operator, key, message, plan.at_us)])
         if not self._any_unmatched(tx, plan):
             return
-        for row in tx.all(sql.UNMATCHED_BY_KEY, (operator, key)):
-            if row[3] and row[3] != number:
-                continue
-            if row[0] < message:
-                # ids are used again: it came before this message was made, so it speaks of another
-                continue
-            self._hear(tx, plan, row, message)
+        waiting = [
+            row
+            for row in tx.all(sql.UNMATCHED_BY_KEY, (operator, key))
+            if number == (row[3] or number) and row[0] > message
+        ]
+        if not waiting:
+            return
+        charge = self._desk.of_message(tx, message)
+        started_us = self._desk.started_us(tx, charge.id) if charge else 0
+        put_back = plan.at_us < started_us
+        for row in waiting:
+            # ids are used again: what came before this message was made, or sent, speaks of another
+            if row[-1] > started_us or put_back:
+                self._hear(tx, plan, row, message)
 
     def stray(self, tx: Tx, plan: Plan, operator: str, message: str) -> None:
         """A free message's answer never came: receipts with unknown ids may be its."""
@@ -118,9 +125,9 @@ class Correlation:
         every = operator in self._every_receipt
         if tx.one(sql.OTHERS_UNANSWERED, (number, charge.message, operator, every, after)):
             return
-        waiting = tx.all(
-            sql.UNMATCHED_BY_NUMBER, (number, operator, short_code, uuid7_time_us(charge.message))
-        )
+        # what came before it was sent speaks of another
+        since_us = self._desk.started_us(tx, charge.id) + 1
+        waiting = tx.all(sql.UNMATCHED_BY_NUMBER, (number, operator, short_code, since_us))
         decisive = [row for row in waiting if Evidence(row[5]) in _DECISIVE]
         if len({row[5] for row in decisive}) != 1 or len({row[2] for row in waiting}) != 1:
             return

@@ -13,6 +13,7 @@ from foundation.contract import ChargeSettled, Contradiction, Outcome, Reason
 from foundation.ids import Ids
 from foundation.store import Row, Tx
 from smsd.charging.states import FINAL, LAST_WORDS, ChargeState, Evidence, Step, Verdict, step
+from smsd.store import charge_statements as charge_sql
 from smsd.store import limit_statements as limit_sql
 from smsd.store import statements as sql
 from smsd.store.tables import UNCOUNTED
@@ -209,6 +210,12 @@ class Desk:
         )
         plan.count("charges", ChargeState.SENDING)
         return True
+
+    @staticmethod
+    def started_us(tx: Tx, charge: str) -> int:
+        """When a charge was last taken to `sending`; 0 where it never was."""
+        row = tx.one(charge_sql.STARTED, (charge,))
+        return row[0] if row else 0
 
     def find(self, tx: Tx, charge: str) -> ChargeRow | None:
         """The charge with this id."""

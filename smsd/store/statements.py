@@ -402,6 +402,7 @@ _UNMATCHED = (
     _u.fate,
     _u.reason,
     _u.detail,
+    _u.at_us,
 )
 UNMATCHED_BY_KEY = Statement(
     select(*_UNMATCHED)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playbook import KARI, OLA, Play, operator, receipt
 
-from foundation.contract import ChargeSettled, MessageFate, MessageState, Outcome, Reason, SmsSettled
+from foundation.contract import Charge, ChargeSettled, MessageFate, MessageState, Outcome, Reason, SmsSettled
 from smsd.charging.states import ChargeState
 from smsd.smpp.link import AnswerKind
 from smsd.smpp.pdu import Tag, Tlv
@@ -115,6 +115,7 @@ def test_a_receipt_comes_before_the_response(play: Play) -> None:
 
 def test_a_receipt_and_its_response_come_in_one_batch(play: Play) -> None:
     wish = play.start_charge()
+    play.clock.advance(0.001)
     play.turn(play.delivered(receipt("1")), play.answered(play.submitted[0], message_id="1"))
     assert play.state(wish) is ChargeState.CHARGED
     assert play.fate() == MessageFate.DELIVERED
@@ -235,6 +236,38 @@ def test_an_old_receipt_under_an_id_used_again_settles_no_new_message(play: Play
     assert play.state(wish) is ChargeState.ACCEPTED
     play.receipt("7", "UNDELIV")
     assert play.state(wish) is ChargeState.NOT_CHARGED
+
+
+def waiting_for_a_link(play: Play) -> Charge:
+    """A charge that is made and cannot leave yet."""
+    play.link.can_submit = False
+    wish = play.charge()
+    play.parcel(wish)
+    assert play.submitted == []
+    return wish
+
+
+def test_a_receipt_from_before_a_charge_was_sent_is_not_its_own_though_it_was_made_before(
+    play: Play,
+) -> None:
+    """An SMSC that comes back counts its ids anew: the receipt is of a message whose answer was lost."""
+    wish = waiting_for_a_link(play)
+    play.receipt("7")
+    play.link.can_submit = True
+    play.tick(10)
+    play.answer(message_id="7")
+    assert play.state(wish) is ChargeState.ACCEPTED
+    assert unmatched(play) == 1
+    play.receipt("7", "UNDELIV")
+    assert play.state(wish) is ChargeState.NOT_CHARGED
+
+
+def test_a_receipt_before_the_response_is_heard_though_the_clock_was_put_back_meanwhile(play: Play) -> None:
+    wish = play.start_charge()
+    play.clock.us -= 3_600_000_000
+    play.receipt("1")
+    play.answer(message_id="1")
+    assert play.state(wish) is ChargeState.CHARGED
 
 
 def test_receipts_whose_ends_are_swapped_are_understood(play: Play) -> None:
@@ -451,6 +484,15 @@ def test_a_receipt_from_before_the_charge_is_not_the_charges(play: Play) -> None
     wish = in_doubt(play)
     play.receipt("unknown", "ENROUTE")
     assert play.state(wish) is ChargeState.IN_DOUBT  # type: ignore[arg-type]
+
+
+def test_a_receipt_of_an_unknown_id_from_before_the_charge_was_sent_is_not_the_charges(play: Play) -> None:
+    wish = waiting_for_a_link(play)
+    play.receipt("unknown")
+    play.link.can_submit = True
+    play.tick(10)
+    play.answer(kind=AnswerKind.TIMED_OUT)
+    assert play.state(wish) is ChargeState.IN_DOUBT
 
 
 @pytest.mark.parametrize("kind", [AnswerKind.TIMED_OUT, AnswerKind.LOST])

@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from smsd.settings import Settings, load
 
 LOOPBACK = "127.0.0.1"
 _MOST_WAIT_S = 60.0
+_MOST_KEPT = 128
+_kept: deque[int] = deque()
 
 
 class StageError(Exception):
@@ -98,10 +101,20 @@ class Stage:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nobody listens on, nor is given to anybody else while this process runs.
+
+    It is kept by a socket that is bound and does not listen: connections are refused, and who names the
+    port and sets SO_REUSEADDR, as servers do, may listen there, as often as wanted.
+    """
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind((LOOPBACK, 0))
+    port: int = keeper.getsockname()[1]
+    # as a number: it is to live as long as the process, and nobody closes it
+    _kept.append(keeper.detach())
+    if len(_kept) > _MOST_KEPT:
+        os.close(_kept.popleft())
+    return port
 
 
 def refuse_taken(ports: Iterable[Port]) -> None:

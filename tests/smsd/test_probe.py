@@ -23,6 +23,7 @@ from foundation.settings_tables import TlsSettings
 from simulators.smsc.app import Simulator, running
 from simulators.smsc.origination import Text
 from simulators.smsc.settings import Script, SmscSettings
+from simulators.stage import free_port
 from smsd.cli import app
 from smsd.probe import TEXT, Ask, probe
 from smsd.probe_file import read_operator
@@ -50,7 +51,7 @@ def account(port: int, **settings: Any) -> Operator:
 
 
 async def visit(account: Operator, ask: Ask | None = None) -> Seen:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         (seen,) = await probe(account, ask or Ask(), clock=SystemClock())
         return seen
 
@@ -376,7 +377,7 @@ async def test_every_host_is_visited_and_the_message_goes_once() -> None:
             closed = taken.getsockname()[1]
         others = (f"127.0.0.1:{closed}", f"127.0.0.1:{second.port}")
         mine = account(first.port, standby_hosts=others)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             seen = await probe(mine, ASK, clock=SystemClock())
         assert [each.where.rpartition(":")[2] for each in seen] == [
             str(port) for port in (first.port, closed, second.port)
@@ -390,22 +391,17 @@ async def test_every_host_is_visited_and_the_message_goes_once() -> None:
 async def test_the_message_goes_by_the_first_host_that_takes_it() -> None:
     async with simulated() as second:
         mine = account(1, standby_hosts=(f"127.0.0.1:{second.port}",))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             seen = await probe(mine, ASK, clock=SystemClock())
         assert [each.message is not None for each in seen] == [False, True]
         assert second.smsc.submitted == 1
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 async def call(port: int, server: SmppServer, outbind: p.Outbind) -> ServerConnection:
     """Be an SMSC that calls, as soon as somebody listens."""
     conn = ServerConnection(server)
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(ConnectionRefusedError):
                 await loop.create_connection(lambda: conn.wire, "127.0.0.1", port)
@@ -554,7 +550,7 @@ async def test_what_is_not_ours_is_refused_so_that_the_gateway_gets_it() -> None
     async with served(smsc) as port:
         mine = account(port)
         seen = await visit(mine, ASK)
-        await asyncio.wait_for(smsc.closed.wait(), 10)
+        await asyncio.wait_for(smsc.closed.wait(), 60)
     statuses = {answer.tag: answer.status for answer in smsc.answers}
     assert statuses == {
         mo: CommandStatus.ESME_RX_T_APPN,

@@ -9,13 +9,7 @@ from pathlib import Path
 
 from programs import need
 
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from simulators.stage import free_port
 
 
 class Mosquitto:
@@ -52,7 +46,7 @@ class Mosquitto:
             self._process = subprocess.Popen(
                 [self._program, "-c", str(self._config)], stdout=log, stderr=subprocess.STDOUT
             )
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -82,5 +76,5 @@ class Mosquitto:
             self._process.kill()
         else:
             self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(60)
         self._process = None

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smpp_network import BIND, Network, SteppedClock, on_both_loops, quick
+from smpp_network import BIND, PATIENCE_S, Network, SteppedClock, on_both_loops, quick
 from smpp_samples import DELIVER, SUBMIT
 
 from foundation.clock import SystemClock
 from foundation.settings_tables import TlsSettings
+from simulators.stage import free_port
 from smsd.smpp import pdu as p
 from smsd.smpp.answers import Answer, AnswerKind
 from smsd.smpp.codec import UnencodablePduError, encode
@@ -102,11 +103,10 @@ async def test_a_bind_without_an_answer_is_given_up_and_tried_again():
 @on_both_loops
 async def test_a_port_where_nobody_listens_is_told_and_tried_again():
     async with Network() as net:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            free_port = taken.getsockname()[1]
-        link = net.start_link(port=free_port)
+        port = free_port()
+        link = net.start_link(port=port)
         await net.listener.until(lambda: net.listener.states_seen().count(LinkState.DOWN) >= 3)
-        assert link.last_error.startswith(f"cannot connect to 127.0.0.1:{free_port}: ")
+        assert link.last_error.startswith(f"cannot connect to 127.0.0.1:{port}: ")
 
 
 @on_both_loops
@@ -458,6 +458,7 @@ async def test_a_request_without_an_answer_times_out_and_its_late_answer_is_told
         link = await net.bound(response_timeout_s=0.03, enquire_link_s=None)
         link.submit(SUBMIT, "tag")
         await net.listener.until(lambda: net.listener.answers)
+        await net.smsc.until(lambda: net.smsc.frames)
         net.smsc.conn.respond(net.smsc.frames[0], p.SubmitSmResp("late"))
         await net.listener.until(lambda: len(net.listener.answers) == 2)
         assert net.listener.answers == [
@@ -590,16 +591,14 @@ async def test_stopping_while_connecting_or_waiting_returns_at_once():
         await asyncio.Event().wait()
 
     async with Network() as net:
-        link = net.start_link(connect=never, connect_timeout_s=60)
+        link = net.start_link(connect=never, connect_timeout_s=3600)
         await net.listener.until(lambda: link.state is LinkState.CONNECTING)
-        async with asyncio.timeout(5):
-            await link.stop(60)
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
-        waiting = net.start_link(port=port, backoff_first_s=1000, backoff_max_s=1000)
+        async with asyncio.timeout(PATIENCE_S):
+            await link.stop(3600)
+        waiting = net.start_link(port=free_port(), backoff_first_s=1000, backoff_max_s=1000)
         await net.listener.until(lambda: waiting.state is LinkState.DOWN and waiting.last_error)
-        async with asyncio.timeout(5):
-            await waiting.stop(60)
+        async with asyncio.timeout(PATIENCE_S):
+            await waiting.stop(3600)
 
 
 @on_both_loops

@@ -16,7 +16,8 @@ from smsd.smpp.pdu import Bind, CommandId, DeliverSm, Frame, SubmitSm, Tlv
 from smsd.smpp.segments import read_content
 
 T = TypeVar("T")
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
+"""How long a test waits for what must come; never waited out where all is well."""
 PRICE_TAG = 0x1403
 
 
@@ -119,9 +120,10 @@ def free(number: str = "4799999999", **fields: Any) -> SubmitSm:
 async def bound(
     port: int, kind: CommandId = CommandId.BIND_TRANSCEIVER, **settings: Any
 ) -> AsyncIterator[Esme]:
-    """An ESME bound as smsd, unbound when the block ends."""
+    """An ESME bound as smsd, unbound when the block ends; `settings` are its link's, and `clock`."""
     esme = Esme()
     system_id = settings.pop("system_id", "smsd")
+    clock = settings.pop("clock", None) or SystemClock()
     link = Link(
         LinkSettings(
             name="test",
@@ -133,7 +135,7 @@ async def bound(
             **settings,
         ),
         esme,
-        clock=SystemClock(),
+        clock=clock,
         random=random.Random(1),
     )
     esme.link = link

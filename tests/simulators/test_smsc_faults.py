@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from smpp_network import SteppedClock
 from smsc_kit import bound, premium, settings_of
 
 from simulators.smsc.app import Simulator, running
@@ -189,8 +190,17 @@ async def test_the_link_closes_after_n_messages_and_the_last_is_billed(
 
 async def test_a_deaf_link_answers_no_enquire_link(simulator: Simulator, control: httpx.AsyncClient) -> None:
     await fault(control, deaf=True)
-    async with bound(simulator.port, enquire_link_s=0.1, response_timeout_s=0.2) as esme:
+    clock = SteppedClock()
+    async with bound(simulator.port, clock=clock, enquire_link_s=20, response_timeout_s=3600) as esme:
         assert (await esme.send(premium())).status == 0
+        assert esme.link is not None
+        wire = esme.link._wire
+        assert wire is not None
+        clock.step(wire, 20)
+        # it is there still, and answers all but enquiries
+        assert (await esme.send(premium())).status == 0
+        assert wire.session.enquiring
+        clock.step(wire, 20)
         await esme.until(lambda: LinkState.DOWN in esme.states)
         await esme.until(lambda: esme.states[-1] is LinkState.BOUND)
         assert (await esme.send(premium())).status == 0
@@ -199,12 +209,15 @@ async def test_a_deaf_link_answers_no_enquire_link(simulator: Simulator, control
 async def test_a_receipts_delay_is_kept(simulator: Simulator, control: httpx.AsyncClient) -> None:
     await fault(control, receipt_delay_s=0.2, times=1)
     async with bound(simulator.port) as esme:
-        slow = await esme.send(premium())
-        quick = await esme.send(premium())
-        await esme.until(lambda: len(esme.receipts) == 2)
+        assert esme.link is not None
+        # both in one write: what the machine does between them is not measured
+        for tag in ("slow", "quick"):
+            assert esme.link.submit(premium(), tag)
+        await esme.until(lambda: len(esme.receipts) == len(esme.answers) == 2)
 
-    ids = [text.split()[0].removeprefix("id:") for text in esme.receipt_texts()]
-    assert ids == [quick.message_id, slow.message_id]
+    ids = {answer.tag: answer.message_id for answer in esme.answers}
+    told = [text.split()[0].removeprefix("id:") for text in esme.receipt_texts()]
+    assert told == [ids["quick"], ids["slow"]]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def on_both_loops(test: Callable[..., Coroutine[None, None, None]]) -> Callable[
     return pytest.mark.parametrize("loop_factory", factories, ids=["asyncio", "uvloop"])(run)
 
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 """How long a test waits for what must come; never waited out where all is well."""
 
 BIND = p.Bind(CommandId.BIND_TRANSCEIVER, "smsd", "secret")

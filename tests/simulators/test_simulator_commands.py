@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import re
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from smsc_kit import PATIENCE_S, bound, eventually, free, premium
 from simulators.handset.cli import kroner, line_of
 from simulators.handset.client import Handset, PhoneError
 from simulators.smsc.app import Simulator
+from simulators.stage import free_port
 
 Process = asyncio.subprocess.Process
 
@@ -30,19 +30,31 @@ async def started(module: str, *arguments: str) -> Process:
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        preexec_fn=_heeds_ctrl_c,
     )
+
+
+def _heeds_ctrl_c() -> None:
+    """Whoever runs the tests in the background has their children ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def said(process: Process) -> tuple[int | None, str, str]:
     """Exit code, and what it said on both outputs."""
-    async with asyncio.timeout(PATIENCE_S * 2):
-        out, error = await process.communicate()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            out, error = await process.communicate()
+    except TimeoutError:
+        # the tests that come after it shall not find it
+        process.kill()
+        await process.communicate()
+        raise
     return process.returncode, out.decode(), error.decode()
 
 
 async def line(process: Process) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(PATIENCE_S * 2):
+    async with asyncio.timeout(PATIENCE_S):
         return (await process.stdout.readline()).decode().strip()
 
 
@@ -82,7 +94,10 @@ async def test_a_ledger_outlives_a_killed_simulator(tmp_path: Path) -> None:
         process.kill()
         await said(process)
 
-    async with smsc_sim(*arguments) as (process, _, control), httpx.AsyncClient(base_url=control) as client:
+    async with (
+        smsc_sim(*arguments) as (process, _, control),
+        httpx.AsyncClient(base_url=control, timeout=60) as client,
+    ):
         assert await line(process) == f"ledger {tmp_path}/ledger.jsonl: 1 rows, 5000 øre billed"
         [row] = (await client.get("/ledger")).json()["rows"]
 
@@ -99,7 +114,7 @@ async def test_accounts_and_script_come_from_the_options(tmp_path: Path) -> None
             control,
         ),
         bound(port) as esme,
-        httpx.AsyncClient(base_url=control) as client,
+        httpx.AsyncClient(base_url=control, timeout=60) as client,
     ):
         tlv = premium().tlvs[0]
         answer = await esme.send(premium(tlvs=(type(tlv)(0x1502, b"50\0"),)))
@@ -142,7 +157,7 @@ async def test_a_port_or_ledger_in_use_is_told(simulator: Simulator, tmp_path: P
 async def test_handset_send_prints_the_replies_and_their_cost(simulator: Simulator) -> None:
     async with bound(simulator.port) as esme:
         esme.reply = lambda mo: [premium(mo.source_addr), free(mo.source_addr, short_message=b"Takk!")]
-        arguments = ("+4799999999", "2030", "ORG1 BETAL 50", "--wait-s", "1.5")
+        arguments = ("+4799999999", "2030", "ORG1 BETAL 50", "--wait-s", "5")
         code, out, error = await said(
             await started("simulators.handset.cli", "send", *arguments, "--control", simulator.control_url)
         )
@@ -170,15 +185,14 @@ async def test_handset_watch_prints_until_interrupted(simulator: Simulator) -> N
 
 
 async def test_handset_web_serves_the_page_for_that_smsc(simulator: Simulator) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free_one:
-        listen = f"127.0.0.1:{free_one.getsockname()[1]}"
+    listen = f"127.0.0.1:{free_port()}"
     process = await started(
         "simulators.handset.cli", "web", "--control", simulator.control_url, "--listen", listen
     )
     assert await line(process) == f"phone on http://{listen}/"
 
     async def page() -> httpx.Response | None:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             try:
                 return await client.get(f"http://{listen}/")
             except httpx.ConnectError:

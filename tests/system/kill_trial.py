@@ -32,6 +32,8 @@ from trial_kinds import Mischief  # noqa: E402 - the folders are known from here
 from trial_verdict import Books, compare  # noqa: E402
 from trial_world import SHORT_CODE, TrialError, World, until  # noqa: E402
 
+from foundation.clock import SystemClock, oslo_year  # noqa: E402
+
 WAVE = 40
 RATE = 250.0
 TEXTS = (
@@ -89,7 +91,7 @@ class Figures:
 
 def registers(waves: int) -> tuple[str, str]:
     """People and invoices as CSV: everybody who is going to pay, and what they owe."""
-    year = time.gmtime().tm_year
+    year = oslo_year(SystemClock().now_us())
     people, invoices = ["organisation,name,number"], ["organisation,number,kind,amount_kr,period,due"]
     for wave in range(waves):
         for place in range(WAVE):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from trial_world import World, until
+from trial_world import World, told, until
 
 FULL = "store.failed"
 TEXTS = 20
@@ -61,13 +61,16 @@ def test_a_full_disk_stops_sending_and_acknowledging_until_there_is_room_again(w
     before = resource.prlimit(world.smsd.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(world.smsd.pid, resource.RLIMIT_FSIZE, (wal, before[1]))
     wave(world, "4792")
-    until(lambda: FULL in world.smsd.log.read_text(), "the gateway to say that it cannot commit")
+    until(
+        lambda: FULL in [line["event"] for line in told(world.smsd.log)],
+        "the gateway to say that it cannot commit",
+    )
     world.smsd.check()
     answered = replies(world, "4792")
 
     resource.prlimit(world.smsd.pid, resource.RLIMIT_FSIZE, before)
     until(lambda: replies(world, "4792") == TEXTS, "the answers once there is room")
-    said = [json.loads(line) for line in world.smsd.log.read_text().splitlines()]
+    said = told(world.smsd.log)
     assert answered < TEXTS
     assert [line["event"] for line in said if line["event"].startswith("store.")] == [FULL, "store.recovered"]
     assert world.smsd.stop() == 0

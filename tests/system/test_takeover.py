@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from trial_kinds import hang
-from trial_world import Program, World, until
+from trial_world import Program, World, told, until
 
 from foundation.ownership import EXIT_LOST, EXIT_NOT_NOW
 
@@ -33,7 +32,7 @@ def second_gateway(world: World, *more: str) -> Program:
 
 
 def events(log: Path) -> list[str]:
-    return [json.loads(line)["event"] for line in log.read_text().splitlines() if line.startswith("{")]
+    return [line["event"] for line in told(log)]
 
 
 def test_a_second_gateway_is_refused_and_commands_are_not(world: World) -> None:
@@ -69,7 +68,8 @@ def test_a_hung_gateway_is_taken_over_from_and_ends_when_it_wakes(world: World) 
     os.kill(ended.pid, signal.SIGCONT)
     assert ended.ended() == EXIT_LOST
     said = events(ended.log)
-    assert said.count("store.lost") == 1
+    # told once of a store, of the second where it was looked at before the end came
+    assert said.count("store.lost") in (1, 2)
     # its link was cut, not unbound: nothing left it any more
     assert "bind.ended" not in said
     until(lambda: world.phones.binds == 1, "the second gateway alone to be bound")

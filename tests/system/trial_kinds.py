@@ -132,6 +132,8 @@ def hang(pid: int, *stores: Path, even_in_a_commit: bool = False) -> bool:
 
     def stopped() -> bool:
         os.kill(pid, signal.SIGSTOP)
+        # what it is doing in the kernel, such as a lock, it does to the end
+        until(lambda: _stands_still(pid), "all its threads to stop")
         if even_in_a_commit or not any(map(_is_locked, stores)):
             return True
         os.kill(pid, signal.SIGCONT)
@@ -139,6 +141,12 @@ def hang(pid: int, *stores: Path, even_in_a_commit: bool = False) -> bool:
 
     until(stopped, "a moment outside a commit")
     return any(map(_is_locked, stores))
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether each of its threads is stopped, or ended."""
+    stats = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] in "TtZX" for stat in stats)
 
 
 def _is_locked(store: Path) -> bool:

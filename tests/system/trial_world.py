@@ -19,8 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from simulators.stage import free_port
+
 _PR_SET_PDEATHSIG = 1
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 _COMMAND_S = 900.0
 """The bridge's audit over a long trial's books takes a while on a busy machine."""
 SHORT_CODE = "2030"
@@ -28,14 +30,6 @@ SHORT_CODE = "2030"
 
 class TrialError(RuntimeError):
     """The trial itself could not go on: a process did not start, stop or answer."""
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def until(
@@ -190,6 +184,12 @@ class Program:
             self.pid = 0
             self._popen = None
         return status
+
+
+def told(log: Path) -> list[dict[str, Any]]:
+    """What a program has logged so far; a line that is being written is left for later."""
+    whole = log.read_bytes().rpartition(b"\n")[0]
+    return [json.loads(line) for line in whole.splitlines() if line.startswith(b"{")]
 
 
 class Phones:

@@ -1,4 +1,4 @@
-"""A TCP relay on loopback that can fall silent: connections stay open, and nothing passes any more."""
+"""A TCP relay on loopback that falls silent when told: the connection stays open, nothing passes any more."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ class Relay:
         self.port: int = self._listening.getsockname()[1]
         self.connections = 0
         self._silent: set[socket.socket] = set()
+        self._last_words: bytes | None = None
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def silence(self) -> None:
-        """Nothing passes on the connections there are, in either direction; new ones are relayed."""
-        self._silent.update(self._open)
+    def silence_after(self, octets: bytes) -> None:
+        """Fall silent of itself: once these have been passed on to the target, nothing comes back."""
+        self._last_words = octets
 
     def close(self) -> None:
         """End it all."""
@@ -41,12 +42,23 @@ class Relay:
             self.connections += 1
             self._open += [near, far]
             for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+                outward = source is near
+                threading.Thread(target=self._pump, args=(source, sink, outward), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, outward: bool) -> None:
+        passed = b""
         with contextlib.suppress(OSError):
             while octets := source.recv(65536):
-                if source not in self._silent:
+                if source in self._silent:
+                    continue
+                passed = passed[-64:] + octets
+                if outward and self._last_words is not None and self._last_words in passed:
+                    self._last_words = None
+                    # before the target has them: its answer is not to slip through
+                    self._silent.add(sink)
+                    sink.sendall(octets)
+                    self._silent.add(source)
+                else:
                     sink.sendall(octets)
             if source not in self._silent:
                 sink.shutdown(socket.SHUT_WR)

@@ -78,8 +78,8 @@ class Faulty:
             assert "nothing is sent or acknowledged" in part["detail"]
         before, failures = self.written(), self.failures()
         until(lambda: self.received() == before, "the SMSC to read what was on its way")
+        until(lambda: self.world.phones.unanswered() > 0, "a text that is not acknowledged")
         unanswered = self.world.phones.unanswered()
-        assert unanswered > 0
         until(lambda: self.failures() > failures, "another failed commit")
         assert self.written() == self.received() == before
         assert self.world.phones.unanswered() >= unanswered
@@ -126,6 +126,7 @@ def test_a_failing_fsync_stops_everything_until_the_disk_works_again(
     faulty.trial.text(0)
     until(under_way(faulty), "a charge to be billed")
     trouble.touch()
+    faulty.trial.text(1)
     faulty.stands_still("disk I/O error")
     trouble.unlink()
     faulty.recovers()
@@ -137,6 +138,7 @@ def test_a_store_locked_for_long_stops_everything_until_it_is_let_go(faulty: Fau
     until(under_way(faulty), "a charge to be billed")
     with contextlib.closing(sqlite3.connect(faulty.world.store, isolation_level=None, timeout=30)) as another:
         another.execute("BEGIN IMMEDIATE")
+        faulty.trial.text(1)
         faulty.stands_still("database is locked")
         another.execute("ROLLBACK")
     faulty.recovers()

@@ -96,7 +96,7 @@ class Heard:
         self.changed.set()
 
     async def until(self, holds: Any) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not holds():
                 self.changed.clear()
                 await self.changed.wait()
@@ -340,13 +340,16 @@ async def test_the_gateway_s_own_log_is_no_flood_where_binds_are_refused(tmp_pat
     site = Site(tmp_path, server.port)
     with capture_logs() as lines:
         await site.start()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while smsc.binds < 12:
                 await asyncio.sleep(0)
         await site.stop()
     await server.stop()
     told = [line for line in lines if "link" in line and line["log_level"] != "debug"]
-    assert [line["times"] for line in told] == [1, 2, 4, 8]
+    # it may be refused some times more before it has stopped
+    times = [line["times"] for line in told]
+    assert times == [2**power for power in range(len(times))]
+    assert 4 <= len(times) <= smsc.binds.bit_length()
     assert {line["event"] for line in told} == {"bind.failed"}
 
 
@@ -363,7 +366,7 @@ async def test_the_running_gateway_tells_of_its_binds(tmp_path: Path, simulator:
     site = Site(tmp_path, simulator.port)
     await site.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 told = msgspec.json.decode((await site.get("/binds"))[1], type=BindsView)
                 if told.binds[0].state == "bound":

@@ -1,4 +1,4 @@
-"""What every test has: `tests/support` importable, and hypothesis without a deadline, its seed on failure."""
+"""What every test has: `tests/support` importable, loopback without proxies, hypothesis without deadlines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+# whatever the machine's way to the web is, the tests' own servers are not beyond it
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1,::1"
 
 settings.register_profile("ci", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

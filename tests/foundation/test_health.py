@@ -40,7 +40,9 @@ async def world() -> AsyncIterator[World]:
 
 @pytest.fixture
 async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{world.server.port}", trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{world.server.port}", trust_env=False, timeout=60
+    ) as client:
         yield client
 
 

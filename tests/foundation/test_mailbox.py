@@ -335,7 +335,7 @@ async def test_the_running_courier_survives_a_store_that_fails_at_the_start(
 
     monkeypatch.setattr(store, "run", sometimes)
     running = asyncio.create_task(desk.courier.run())
-    await asyncio.wait_for(offered.wait(), 10)
+    await asyncio.wait_for(offered.wait(), 60)
     running.cancel()
     await asyncio.wait([running])
 
@@ -365,7 +365,7 @@ async def test_a_running_courier_ends_though_it_is_woken_at_the_same_moment(stor
         await asyncio.sleep(0)
     running.cancel()
     desk.courier._wake.set()
-    await asyncio.wait_for(asyncio.wait([running]), 10)
+    await asyncio.wait_for(asyncio.wait([running]), 60)
     assert running.cancelled()
 
 
@@ -381,7 +381,7 @@ async def test_acknowledged_parcels_are_settled_together_and_at_the_end(store: S
     assert await desk.unsettled() == ["4"]
     await desk.ack("4")
     running.cancel()
-    await asyncio.wait_for(asyncio.wait([running]), 10)
+    await asyncio.wait_for(asyncio.wait([running]), 60)
     assert await desk.unsettled() == []
 
 

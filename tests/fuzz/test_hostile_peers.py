@@ -49,7 +49,7 @@ class Crowd:
 async def gone(peer: Peer) -> bytes:
     """Read until the other side closes; what came."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await peer[0].read(-1)
     except ConnectionError:
         return b""
@@ -67,7 +67,7 @@ async def test_a_server_takes_a_bind_and_messages_octet_by_octet() -> None:
             await writer.drain()
         found: list[object] = []
         frames = FrameReader()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(found) < 4:
                 frames.feed(await reader.read(1))
                 found.extend(frames.frames())
@@ -116,7 +116,7 @@ async def test_a_crowd_with_wrong_passwords_gets_no_bind_and_the_account_keeps_i
             for _, writer in peers:
                 writer.write(wrong)
             for reader, _ in peers:
-                octets = await asyncio.wait_for(reader.readexactly(16), 10)
+                octets = await asyncio.wait_for(reader.readexactly(16), 60)
                 assert int.from_bytes(octets[8:12], "big") == CommandStatus.ESME_RINVPASWD
         answer = await esme.send(premium())
         assert answer.status == 0
@@ -180,7 +180,7 @@ async def smsc_of(*behaviours: Behaviour) -> AsyncIterator[tuple[Network, int]]:
             yield good, server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        await asyncio.wait_for(asyncio.gather(*busy), 10)
+        await asyncio.wait_for(asyncio.gather(*busy), 60)
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
@@ -295,7 +295,7 @@ async def test_a_silent_smsc_is_left_at_the_bind_timer() -> None:
 
     async with smsc_of(is_silent) as (network, port):
         link = network.start_link(port=port, clock=clock)
-        await asyncio.wait_for(silent.wait(), 10)
+        await asyncio.wait_for(silent.wait(), 60)
         assert link._wire is not None
         clock.step(link._wire, 31)
         await network.listener.until(lambda: link.state is LinkState.BOUND)
@@ -341,7 +341,7 @@ async def test_an_smsc_that_drips_octets_and_never_ends_a_pdu_is_a_dead_link() -
         passed_s = 0
         for octet in deliver():
             drops.put_nowait(octet)
-            await asyncio.wait_for(tap.event.wait(), 10)
+            await asyncio.wait_for(tap.event.wait(), 60)
             tap.event.clear()
             clock.step(wire, 7)
             passed_s += 7

@@ -26,7 +26,7 @@ async def simulator() -> AsyncIterator[Simulator]:
 
 @pytest.fixture
 async def control(simulator: Simulator) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=simulator.control_url) as client:
+    async with httpx.AsyncClient(base_url=simulator.control_url, timeout=60) as client:
         yield client
 
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from simulators.stage import Stage, free_port, import_register
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 _PR_SET_PDEATHSIG = 1
 
 

@@ -20,7 +20,7 @@ from programs import need
 
 from simulators.stage import free_port
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 _LOOK_EVERY_S = 0.02
 _CONFIG = """
 group = core
@@ -209,7 +209,7 @@ class Kannel:
             "dlr-url": _DLR.format(http=self._http_port, tag=more.pop("tag", "")),
             **more,
         }
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
             answer = await client.get(f"http://127.0.0.1:{self._sendsms}/cgi-bin/sendsms", params=given)
         assert answer.status_code == 202, answer.text
         return answer.text

@@ -25,7 +25,7 @@ class Esme:
     """smpplib's blocking client, bound, noting what comes; used in a thread."""
 
     def __init__(self, port: int) -> None:
-        self.client = smpplib.client.Client("127.0.0.1", port, timeout=5, allow_unknown_opt_params=True)
+        self.client = smpplib.client.Client("127.0.0.1", port, timeout=60, allow_unknown_opt_params=True)
         self.received: list[Any] = []
         self.sent: list[Any] = []
         self.client.set_message_received_handler(lambda pdu: self.received.append(pdu) or 0)
@@ -109,7 +109,7 @@ async def test_a_price_in_a_tlv_that_smpplib_knows_is_billed() -> None:
 
     async with running(settings_of(price=price)) as simulator:
         answer = await talk(simulator.port, say)
-        async with httpx.AsyncClient(base_url=simulator.control_url) as client:
+        async with httpx.AsyncClient(base_url=simulator.control_url, timeout=60) as client:
             [row] = (await client.get("/ledger")).json()["rows"]
 
     assert answer.status == smpplib.consts.SMPP_ESME_ROK

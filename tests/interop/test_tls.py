@@ -158,7 +158,7 @@ async def s_server(leaf: Leaf, *words: str) -> AsyncIterator[int]:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             line = b""
             while not line.startswith(b"ACCEPT"):
                 line = await process.stdout.readline()

@@ -190,7 +190,7 @@ async def test_all_that_links_and_simulator_say_is_read_as_it_was_meant(tmp_path
     async with (
         running(settings_of(**script)) as simulator,
         Proxy(simulator.port) as proxy,
-        httpx.AsyncClient(base_url=simulator.control_url) as control,
+        httpx.AsyncClient(base_url=simulator.control_url, timeout=60) as control,
     ):
         async with bound(proxy.port, enquire_link_s=0.05) as esme:
             assert esme.link is not None
@@ -294,7 +294,7 @@ async def test_a_whole_run_of_the_gateway_is_read_without_a_complaint(tmp_path: 
     async with (
         running(settings_of()) as simulator,
         Proxy(simulator.port) as proxy,
-        httpx.AsyncClient(base_url=simulator.control_url) as control,
+        httpx.AsyncClient(base_url=simulator.control_url, timeout=60) as control,
         Gateway(tmp_path, proxy.port, SMSD_OPERATORS__telco__ENQUIRE_LINK_S="1") as gateway,
     ):
         for number, text in CONVERSATIONS.items():
@@ -305,7 +305,7 @@ async def test_a_whole_run_of_the_gateway_is_read_without_a_complaint(tmp_path: 
             found = [(await control.get(f"/phones/{number}")).json()["messages"] for number in CONVERSATIONS]
             return sum(any(each["direction"] == "mt" for each in messages) for messages in found)
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while await answered() < len(CONVERSATIONS):
                 await asyncio.sleep(0.02)
             while len((await control.get("/ledger")).json()["rows"]) < 3:

@@ -123,7 +123,7 @@ async def test_a_run_under_each_profile_is_read_without_a_complaint(tmp_path: Pa
     async with (
         running(settings_of(**script(of))) as simulator,
         Proxy(simulator.port) as proxy,
-        httpx.AsyncClient(base_url=simulator.control_url) as control,
+        httpx.AsyncClient(base_url=simulator.control_url, timeout=60) as control,
         Gateway(tmp_path, proxy.port, config=configuration(tmp_path, name)) as gateway,
     ):
         for number, text in TEXTS.items():
@@ -134,7 +134,7 @@ async def test_a_run_under_each_profile_is_read_without_a_complaint(tmp_path: Pa
             messages = (await control.get(f"/phones/{number}")).json()["messages"]
             return [each["text"] for each in messages if each["direction"] == "mt"]
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             for number in TEXTS:
                 while not await texts(number):
                     await asyncio.sleep(0.02)

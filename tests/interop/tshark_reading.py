@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from capture import SMSC_PORT, Chunk, write_pcap
 from programs import need
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 _NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CONCATENATION = ("msg_id", "msg_parts", "msg_part")
 _COMPLAINTS = ("_ws.malformed", "_ws.expert", "_ws.unreassembled", "_ws.short")

@@ -85,7 +85,7 @@ async def test_a_message_that_the_phone_did_not_get_is_shown_as_such(
 async def test_the_api_can_be_reached_as_soon_as_the_simulator_has_started() -> None:
     simulator = Simulator(settings_of())
     await simulator.start()
-    with socket.create_connection(("127.0.0.1", simulator.control_port), timeout=1) as early:
+    with socket.create_connection(("127.0.0.1", simulator.control_port), timeout=60) as early:
         assert early.getpeername()[1] == simulator.control_port
     await simulator.stop()
 
@@ -198,7 +198,7 @@ async def test_rules_beyond_the_limit_are_refused_and_change_nothing() -> None:
     rules = [{"name": str(number), "err": "1"} for number in range(3)]
     async with (
         running(settings_of(limits={"rules": 4})) as simulator,
-        httpx.AsyncClient(base_url=simulator.control_url) as control,
+        httpx.AsyncClient(base_url=simulator.control_url, timeout=60) as control,
     ):
         first = await control.post("/faults", json={"rules": rules})
         second = await control.post("/faults", json={"rules": rules})
@@ -213,7 +213,7 @@ async def test_rules_beyond_the_limit_are_refused_and_change_nothing() -> None:
 async def test_a_full_queue_says_try_later() -> None:
     async with (
         running(settings_of(limits={"queue": 2})) as simulator,
-        httpx.AsyncClient(base_url=simulator.control_url) as control,
+        httpx.AsyncClient(base_url=simulator.control_url, timeout=60) as control,
     ):
         body = {"from": "+4799999999", "to": "2030", "text": "hei"}
         statuses = [(await control.post("/mo", json=body)).status_code for _ in range(3)]
@@ -224,7 +224,7 @@ async def test_a_full_queue_says_try_later() -> None:
 async def test_the_phone_unseen_longest_is_forgotten_and_the_latest_messages_kept() -> None:
     async with (
         running(settings_of(limits={"phones": 2, "messages_a_phone": 3})) as simulator,
-        httpx.AsyncClient(base_url=simulator.control_url) as control,
+        httpx.AsyncClient(base_url=simulator.control_url, timeout=60) as control,
     ):
         for number in ("+4790000001", "+4790000002", "+4790000003"):
             for text in "abcd":
@@ -242,7 +242,7 @@ async def test_a_watcher_gets_the_phone_then_every_change(
     simulator: Simulator, control: httpx.AsyncClient
 ) -> None:
     url = simulator.control_url.replace("http", "ws") + "/phones/+4799999999/live"
-    async with bound(simulator.port) as esme, connect(url) as live, asyncio.timeout(10):
+    async with bound(simulator.port) as esme, connect(url) as live, asyncio.timeout(60):
         first = json.loads(await live.recv())
         await esme.send(premium())
         await esme.until(lambda: len(esme.receipts) == 1)
@@ -280,7 +280,7 @@ async def test_a_watcher_too_slow_to_follow_looks_anew() -> None:
 
 async def test_stopping_ends_watching(simulator: Simulator) -> None:
     url = simulator.control_url.replace("http", "ws") + "/phones/+4799999999/live"
-    async with connect(url) as live, asyncio.timeout(5):
+    async with connect(url) as live, asyncio.timeout(60):
         await live.recv()
         await simulator.stop()
         with pytest.raises(ConnectionClosed):

@@ -30,6 +30,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
+expect.set_options(timeout=60_000)
+
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium at /usr/bin/chromium"),
@@ -149,7 +151,7 @@ async def test_the_page_works_from_a_server_of_its_own(browser: Browser, simulat
 
 @pytest.mark.parametrize("width", [320, 360, 800, 1200])
 async def test_nothing_overflows_sideways(browser: Browser, simulator: Simulator, width: int) -> None:
-    async with httpx.AsyncClient(base_url=simulator.control_url) as control:
+    async with httpx.AsyncClient(base_url=simulator.control_url, timeout=60) as control:
         for words in ("x" * 300, "a word " * 60):
             await control.post("/mo", json={"from": "+4799999999", "to": "203012345678", "text": words})
     page = await browser.new_page(viewport={"width": width, "height": 640})

@@ -110,7 +110,10 @@ async def test_the_ledger_survives_a_restart(tmp_path: Path) -> None:
             ids.append((await esme.send(premium())).message_id)
             await esme.until(lambda: len(esme.receipts) == 1)
 
-    async with running(settings) as simulator, httpx.AsyncClient(base_url=simulator.control_url) as control:
+    async with (
+        running(settings) as simulator,
+        httpx.AsyncClient(base_url=simulator.control_url, timeout=60) as control,
+    ):
         ledger = (await control.get("/ledger")).json()
         spent = (await control.get("/phones/+4799999999")).json()["spent_ore"]
 

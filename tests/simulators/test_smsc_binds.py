@@ -19,7 +19,7 @@ class Stranger:
     """smpplib's client, noting what comes."""
 
     def __init__(self, port: int) -> None:
-        self.client = smpplib.client.Client("127.0.0.1", port, timeout=5, allow_unknown_opt_params=True)
+        self.client = smpplib.client.Client("127.0.0.1", port, timeout=60, allow_unknown_opt_params=True)
         self.received: list[Any] = []
         self.sent: list[Any] = []
         self.client.set_message_received_handler(lambda pdu: self.received.append(pdu) or 0)

@@ -68,7 +68,7 @@ class Peers:
 async def heard(peer: Peer, count: int) -> list[Frame]:
     """The next PDUs that come."""
     frames, found = FrameReader(), []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(found) < count:
             octets = await peer[0].read(4096)
             assert octets, "the simulator closed the connection"
@@ -78,7 +78,7 @@ async def heard(peer: Peer, count: int) -> list[Frame]:
 
 
 async def closed(peer: Peer) -> bool:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         try:
             return await peer[0].read() == b""
         except ConnectionError:

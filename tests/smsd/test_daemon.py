@@ -23,7 +23,7 @@ from smsd.daemon import Daemon
 from smsd.settings import load
 
 OLA = "4742000001"
-PATIENCE_S = 20
+PATIENCE_S = 60
 CONFIG = """
 [store]
 url = "sqlite:///{folder}/smsd.db"
@@ -101,7 +101,9 @@ class Site:
 
         def fetch() -> tuple[int, str]:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}{path}", timeout=5) as answer:
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{self.metrics}{path}", timeout=PATIENCE_S
+                ) as answer:
                     return answer.status, answer.read().decode()
             except urllib.error.HTTPError as error:
                 with error:

@@ -447,7 +447,7 @@ async def test_a_graceful_end_takes_all_that_came_and_sends_nothing_new(bench: B
     bench.engine.on_requests(bench.link, frames)  # type: ignore[arg-type]
     bench.engine.finish()
     assert bench.running is not None
-    await asyncio.wait_for(bench.running, 5)
+    await asyncio.wait_for(bench.running, 60)
     assert [frame for frame, _ in bench.link.responses] == frames
     assert bench.link.submitted == []
     assert bench.play.value("SELECT count(*) FROM messages WHERE direction = 'out'") == 1
@@ -461,7 +461,7 @@ async def test_answers_that_come_at_the_end_are_still_heard(bench: Bench) -> Non
     bench.engine.on_answers(bench.link, [Answer(piece, AnswerKind.ANSWERED, 0, "1")])  # type: ignore[arg-type]
     bench.engine.finish()
     assert bench.running is not None
-    await asyncio.wait_for(bench.running, 5)
+    await asyncio.wait_for(bench.running, 60)
     assert bench.play.state(wish) == "accepted"
 
 

@@ -48,7 +48,7 @@ async def command(gateway: Site, *words: str) -> None:
 
 async def ready(gateway: Site, words: str) -> None:
     """The gateway is ready and says these words; it looks once a second."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             status, body = await gateway.get("/readyz")
             assert status == 200

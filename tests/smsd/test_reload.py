@@ -46,7 +46,7 @@ async def running(main: Path) -> AsyncIterator[Daemon]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():
             await asyncio.sleep(0)
 

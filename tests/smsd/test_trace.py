@@ -223,7 +223,7 @@ class Esme:
         self.changed.set()
 
     async def until(self, holds: object) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not holds():  # type: ignore[operator]
                 self.changed.clear()
                 await self.changed.wait()

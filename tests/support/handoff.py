@@ -16,7 +16,7 @@ from foundation.ids import Ids
 from foundation.mailbox import BRIDGE, Inbox, Outbox, Posted, mailbox_tables
 from foundation.store import SQLITE_PREFIX, Runner, Statement, Store, StoreFailed, Tx, connect_sqlite
 
-LONG_S = 20.0
+LONG_S = 60.0
 """How long a test waits for what must happen, before it fails."""
 
 METADATA = MetaData()

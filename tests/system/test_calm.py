@@ -27,7 +27,7 @@ def test_a_calm_run_and_a_lost_link_leave_what_they_may(tmp_path: Path) -> None:
         "--json",
         str(told),
     ]
-    done = subprocess.run([sys.executable, str(CALM), *words], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, str(CALM), *words], capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     found = json.loads(told.read_text())
     assert found["faults"] == []

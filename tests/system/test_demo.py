@@ -33,7 +33,7 @@ TWELVE = {
 def play(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the demo to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "simulators.demo", *arguments], capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "simulators.demo", *arguments], capture_output=True, text=True, timeout=600
     )
 
 

@@ -28,7 +28,7 @@ def trial(folder: Path, victim: str, kills: int, limit_s: float) -> dict[str, An
         ],
         capture_output=True,
         text=True,
-        timeout=limit_s + 400,
+        timeout=limit_s + 900,
     )
     print(done.stdout, done.stderr)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -39,7 +39,7 @@ def trial(folder: Path, victim: str, kills: int, limit_s: float) -> dict[str, An
 
 
 def test_a_gateway_killed_two_hundred_times_charges_each_invoice_once(tmp_path: Path) -> None:
-    figures = trial(tmp_path, "gateway", 200, limit_s=300)
+    figures = trial(tmp_path, "gateway", 200, limit_s=1200)
     # the kills met work under way, or they prove nothing
     assert figures["found_sending"] > 100
     assert figures["mo_resent"] > 100
@@ -50,7 +50,7 @@ def test_a_gateway_killed_two_hundred_times_charges_each_invoice_once(tmp_path: 
 @pytest.mark.real
 def test_killed_paused_and_taken_over_from_at_random_everybodys_books_agree(tmp_path: Path) -> None:
     need("mosquitto")
-    figures = trial(tmp_path, "all", 60, limit_s=300)
+    figures = trial(tmp_path, "all", 60, limit_s=1200)
     kinds = figures["kinds"]
     assert all(kinds.get(kind) for kind in ("gateway", "bridge", "broker", "takeover", "pause")), kinds
     assert kinds["takeover, the former one woke and ended"] > 0
@@ -62,6 +62,6 @@ def test_killed_paused_and_taken_over_from_at_random_everybodys_books_agree(tmp_
 @pytest.mark.parametrize("victim", ["bridge", "broker"])
 def test_a_killed_bridge_or_broker_loses_nothing_and_doubles_nothing(tmp_path: Path, victim: str) -> None:
     need("mosquitto")
-    figures = trial(tmp_path, victim, 20, limit_s=120)
+    figures = trial(tmp_path, victim, 20, limit_s=600)
     assert figures["charged"] > 100
     assert figures["not_charged"] > 30

@@ -141,7 +141,7 @@ class Phone:
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.client = smpplib_client.Client(
-            "127.0.0.1", port, timeout=10, ssl_context=tls, allow_unknown_opt_params=True
+            "127.0.0.1", port, timeout=60, ssl_context=tls, allow_unknown_opt_params=True
         )
         self.received: list[object] = []
         self.sent: list[object] = []

@@ -82,7 +82,7 @@ class World:
         command += ["--ledger", str(self.ledger)]
         started = subprocess.Popen(command, cwd=self.folder, env=_env())
         self.simulator = started
-        until(lambda: call(f"{self.url}/healthz"), 30, "the simulator")
+        until(lambda: call(f"{self.url}/healthz"), 120, "the simulator")
         return started
 
     @property
@@ -92,7 +92,7 @@ class World:
 
     def until_bound(self) -> None:
         """The gateway is bound."""
-        until(lambda: call(f"{self.url}/binds")["binds"], 90, "the bind")
+        until(lambda: call(f"{self.url}/binds")["binds"], 300, "the bind")
 
     def rows(self, store: str, query: str) -> list[Any]:
         """Look into a store, past the programs."""
@@ -139,16 +139,16 @@ class World:
         call(f"{self.url}/faults", {"rules": [rule]})
         self.begin(place, count)
         until(
-            lambda: call(f"{self.url}/binds")["binds"][0]["submitted"] > started + count // 10, 60, "traffic"
+            lambda: call(f"{self.url}/binds")["binds"][0]["submitted"] > started + count // 10, 300, "traffic"
         )
         time.sleep(after_s)
         self.simulator.kill()
         self.simulator.wait()
-        until(lambda: self.states()["sending"] == 0, 90, "the lost link to be noticed")
+        until(lambda: self.states()["sending"] == 0, 300, "the lost link to be noticed")
         doubt = self.states()["in_doubt"] - before
         self._start_simulator()
         self.until_bound()
-        until(lambda: self.states()["sending"] + self.states()["intended"] == 0, 120, "what waited to go")
+        until(lambda: self.states()["sending"] + self.states()["intended"] == 0, 300, "what waited to go")
         self.until_handed_off()
         return {"in_doubt": doubt, "at_most": self.window}
 
@@ -157,7 +157,7 @@ class World:
         query = "SELECT count(*) FROM handoff_outbox"
         until(
             lambda: not any(self.rows(store, query)[0][0] for store in ("smsd.db", "billing.db")),
-            60,
+            300,
             "the end of the hand-off",
         )
 
@@ -230,7 +230,7 @@ def calm(world: World, payments: int, at_most_s: float) -> dict[str, Any]:
         running = time.monotonic()
         load = world.finish(load)
         spent += time.monotonic() - running
-        until(lambda: not (world.states() - Counter(charged=10**9)), 60, "the last receipts")
+        until(lambda: not (world.states() - Counter(charged=10**9)), 300, "the last receipts")
         world.until_handed_off()
         done, place = done + load["done"], place + 1
         print(f"{done} paid, {load['conversations_a_second']} a second", flush=True)

@@ -7,14 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 # whatever the machine's way to the web is, the tests' own servers are not beyond it
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1,::1"
 
-settings.register_profile("ci", deadline=None, print_blob=True)
+# how fast examples are drawn is the machine's affair
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("ci", deadline=None, suppress_health_check=SLOW, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 

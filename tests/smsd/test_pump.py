@@ -265,7 +265,11 @@ async def test_binds_share_the_work(make: Make) -> None:
         assert [len(link.submitted) for link in bench.links] == [4, 4]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     wanted=st.lists(
         st.tuples(st.sampled_from(["ORG1", "ORG2"]), st.sampled_from(["", "code", "bulk"])), max_size=25

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,7 +50,15 @@ def wave(world: World, prefix: str) -> None:
     )
 
 
-def test_a_full_disk_stops_sending_and_acknowledging_until_there_is_room_again(world: World) -> None:
+@pytest.fixture(name="reader")
+def _reader(world: World) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(world.store, isolation_level=None, timeout=60)) as reader:
+        yield reader
+
+
+def test_a_full_disk_stops_sending_and_acknowledging_until_there_is_room_again(
+    world: World, reader: sqlite3.Connection
+) -> None:
     world.smsc.start()
     until(world.phones.listens, "the simulator to listen")
     world.smsd.start()
@@ -56,7 +66,10 @@ def test_a_full_disk_stops_sending_and_acknowledging_until_there_is_room_again(w
     wave(world, "4791")
     until(lambda: replies(world, "4791") == TEXTS, "the first texts' answers")
 
-    # no file of the process may grow beyond what the write-ahead log has now
+    # no file of the process may grow beyond what the write-ahead log has now; whoever reads has it grow
+    # instead of beginning anew
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM messages").fetchone()
     wal = world.store.with_name(world.store.name + "-wal").stat().st_size
     before = resource.prlimit(world.smsd.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(world.smsd.pid, resource.RLIMIT_FSIZE, (wal, before[1]))

@@ -54,6 +54,7 @@ class Mosquitto:
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > end:
                     raise AssertionError(f"mosquitto did not start:\n{self.log.read_text()}") from None
+                time.sleep(0.01)
 
     @property
     def pid(self) -> int:

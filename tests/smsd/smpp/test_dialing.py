@@ -100,7 +100,8 @@ async def test_a_name_that_answers_on_one_family_only_is_reached(monkeypatch):
         await link.stop(0)
     async with Network() as net:
         server = SmppServer(net.smsc)
-        await server.start(host="::1")
+        # one where nobody listens on the other family
+        await server.start(host="::1", port=free_port())
         named(monkeypatch, ("127.0.0.1", server.port), ("::1", server.port))
         link = await net.bound(host="smsc.example", port=server.port)
         assert net.smsc.conn.peer.startswith("[::1]:")

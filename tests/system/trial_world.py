@@ -307,7 +307,7 @@ store = "sqlite:///{folder}/billing.db"
 [web]
 listen = "127.0.0.1:{web}"
 [limits]
-reassembly_expiry_s = 10
+reassembly_expiry_s = 600
 stop_grace_s = 3
 charge_expiry_s = 3600
 [[operators]]

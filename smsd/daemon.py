@@ -282,7 +282,9 @@ class Daemon:
 
         def stored() -> Check:
             fine = store.healthy and engine.healthy
-            words = f"does not commit ({store.trouble}): nothing is sent or acknowledged"
+            # another's transaction may have gone well meanwhile, where it wrote nothing
+            why = store.trouble or engine.trouble
+            words = f"does not commit ({why}): nothing is sent or acknowledged"
             return Check(fine, "commits" if fine else words)
 
         def handed() -> Check:

@@ -104,6 +104,8 @@ class Engine:
         self._sending = True
         self._ending = False
         self.healthy = True
+        self.trouble = ""
+        """Why its last transaction did not commit; empty where it did."""
         self.paused: frozenset[str] = frozenset()
         """Organisations whose charges do not start, "" for all; as of the last tick."""
 
@@ -329,12 +331,14 @@ class Engine:
                 "store.failed", error=str(error), effect="nothing is sent or acknowledged until it works"
             )
         self.healthy = False
+        self.trouble = str(error)
         await asyncio.sleep(self.limits.store_retry_s)
 
     def _recovered(self) -> None:
         if not self.healthy:
             log.warning("store.recovered")
             self.healthy = True
+            self.trouble = ""
 
     def _recover(self, tx: Any) -> list[Posted]:
         plan = self._gateway.recover(tx)

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -15,10 +16,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from foundation.contract import BridgeParcel, GatewayParcel, Message, Pay
 from foundation.courier import Courier, CourierSettings
+from foundation.health import Check
 from foundation.ids import Ids
 from foundation.mailbox import Outbox, Posted
 from foundation.store import Store, StoreFailed, StoreLost, run_at_once
 from smsd.assembly import make_gateway, make_queues
+from smsd.daemon import Daemon
 from smsd.engine import Engine, EngineLimits
 from smsd.metrics import Metrics
 from smsd.smpp.link import Answer, AnswerKind, LinkState
@@ -238,6 +241,19 @@ async def test_nothing_is_answered_or_sent_while_the_store_fails(bench: Bench) -
     await bench.until(lambda: bool(bench.link.submitted))
     assert bench.engine.healthy
     assert len(bench.play.rows("SELECT id FROM messages WHERE direction = 'in'")) == 1
+
+
+async def test_health_says_why_though_another_s_transaction_went_well_meanwhile(bench: Bench) -> None:
+    """Which writes nothing, and so needs no disk."""
+    check = Daemon._checks(SimpleNamespace(), bench.store, bench.engine, SimpleNamespace())["store"]  # type: ignore[arg-type]
+    bench.store.failures = 10**6
+    bench.engine.on_requests(bench.link, [bench.frame(mo("ORG1 BETAL"))])  # type: ignore[arg-type]
+    await bench.until(lambda: not bench.engine.healthy)
+    assert bench.store.healthy
+    assert check() == Check(False, "does not commit (the disk is full): nothing is sent or acknowledged")
+    bench.store.failures = 0
+    await bench.until(lambda: bench.engine.healthy)
+    assert check() == Check(True, "commits")
 
 
 @pytest.mark.parametrize("failures", [1, 2, 7])

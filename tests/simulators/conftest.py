@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "smsd/smpp"))
+
 from smsc_kit import settings_of
 
 from simulators.smsc.app import Simulator, running

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
@@ -18,6 +21,17 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1,::1"
 SLOW = [HealthCheck.too_slow]
 settings.register_profile("ci", deadline=None, suppress_health_check=SLOW, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command that a test calls in this process sets up logging; the next test is not to write there."""
+    before, level = structlog.get_config(), logging.root.level
+    yield
+    structlog.configure(**before)
+    logging.root.setLevel(level)
+    for handler in [each for each in logging.root.handlers if type(each).__module__ == "foundation.logs"]:
+        logging.root.removeHandler(handler)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

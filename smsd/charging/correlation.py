@@ -76,6 +76,7 @@ class Correlation:
                     reading.reason,
                     reading.detail,
                     plan.at_us,
+                    tx.all(sql.LAST_CHARGE_EVENT)[0][0],
                 )
             ],
         )
@@ -94,11 +95,10 @@ class Correlation:
         if not waiting:
             return
         charge = self._desk.of_message(tx, message)
-        started_us = self._desk.started_us(tx, charge.id) if charge else 0
-        put_back = plan.at_us < started_us
+        started = self._desk.started(tx, charge.id) if charge else 0
         for row in waiting:
             # ids are used again: what came before this message was made, or sent, speaks of another
-            if row[-1] > started_us or put_back:
+            if row[-1] >= started:
                 self._hear(tx, plan, row, message)
 
     def stray(self, tx: Tx, plan: Plan, operator: str, message: str) -> None:
@@ -126,8 +126,8 @@ class Correlation:
         if tx.one(sql.OTHERS_UNANSWERED, (number, charge.message, operator, every, after)):
             return
         # what came before it was sent speaks of another
-        since_us = self._desk.started_us(tx, charge.id) + 1
-        waiting = tx.all(sql.UNMATCHED_BY_NUMBER, (number, operator, short_code, since_us))
+        started = self._desk.started(tx, charge.id)
+        waiting = tx.all(sql.UNMATCHED_BY_NUMBER, (number, operator, short_code, started))
         decisive = [row for row in waiting if Evidence(row[5]) in _DECISIVE]
         if len({row[5] for row in decisive}) != 1 or len({row[2] for row in waiting}) != 1:
             return

@@ -212,8 +212,8 @@ class Desk:
         return True
 
     @staticmethod
-    def started_us(tx: Tx, charge: str) -> int:
-        """When a charge was last taken to `sending`; 0 where it never was."""
+    def started(tx: Tx, charge: str) -> int:
+        """The event that last took a charge to `sending`; 0 where none did."""
         row = tx.one(charge_sql.STARTED, (charge,))
         return row[0] if row else 0
 

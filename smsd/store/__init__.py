@@ -3,4 +3,4 @@
 from foundation.store import Schema
 from smsd.store.tables import metadata
 
-SCHEMA = Schema(name="smsd", package="smsd.store.migrations", head="0006_limits", metadata=metadata)
+SCHEMA = Schema(name="smsd", package="smsd.store.migrations", head="0007_before_the_start", metadata=metadata)

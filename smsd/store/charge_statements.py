@@ -135,9 +135,9 @@ SET_QUERIED = Statement(
     "next_us",
 )
 QUERIED = Statement(select(_q.tries, _q.asked_us, _q.next_us).where(_q.charge == bindparam("of")), "of")
-# When a charge's message was last put on its way
+# The event by which a charge's message was last put on its way
 STARTED = Statement(
-    select(_e.at_us)
+    select(_e.id)
     .where(and_(_e.charge == bindparam("started"), _e.evidence == _word("start")))
     .order_by(_e.id.desc())
     .limit(1),

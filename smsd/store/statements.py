@@ -339,6 +339,7 @@ OPEN_CHARGES = Statement(
 )
 ADD_CHARGE_EVENT = _insert(charge_events, "id")
 _e = charge_events.c
+LAST_CHARGE_EVENT = Statement(select(func.coalesce(func.max(_e.id), 0)))
 COUNT_CHARGE_EVENTS = Statement(
     select(func.count()).select_from(charge_events).where(_e.charge == bindparam("charge")), "charge"
 )
@@ -402,7 +403,7 @@ _UNMATCHED = (
     _u.fate,
     _u.reason,
     _u.detail,
-    _u.at_us,
+    _u.after_event,
 )
 UNMATCHED_BY_KEY = Statement(
     select(*_UNMATCHED)
@@ -418,14 +419,14 @@ UNMATCHED_BY_NUMBER = Statement(
             _u.number == bindparam("number"),
             _u.operator == bindparam("operator"),
             _u.short_code == bindparam("short_code"),
-            _u.at_us >= bindparam("since"),
+            _u.after_event >= bindparam("started"),
         )
     )
     .order_by(_u.id),
     "number",
     "operator",
     "short_code",
-    "since",
+    "started",
 )
 ANY_UNMATCHED = Statement(select(_u.id).limit(1))
 DROP_UNMATCHED = Statement(delete(unmatched_receipts).where(_u.id == bindparam("id")), "id")

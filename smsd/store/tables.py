@@ -278,6 +278,7 @@ unmatched_receipts = Table(
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("at_us", BigInteger, nullable=False),
+    Column("after_event", BigInteger, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )
 Index("ix_unmatched_key", unmatched_receipts.c.operator, unmatched_receipts.c.key)

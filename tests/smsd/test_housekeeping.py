@@ -111,7 +111,7 @@ async def test_what_lies_aside_and_receipts_of_nothing_go_after_their_time(play:
     for place, days in enumerate((181, 179)):
         play.connection.execute(
             "INSERT INTO unmatched_receipts VALUES (?, 'telco', 'k', '+47', '2030', 'receipt_charged', "
-            "'delivered', '', '', ?)",
+            "'delivered', '', '', ?, 0)",
             (str(place), play.clock.us - days * day_us),
         )
     await tidy(folder, play.clock)

@@ -442,8 +442,7 @@ class Play:
         return self.turn(Answered(Answer(query, kind, status, answer.message_id, (), answer)))
 
     def receipt(self, message_id: str, stat: str = "DELIVRD", number: str = OLA, **fields: Any) -> Plan:
-        """A delivery receipt, a moment after what came before it."""
-        self.clock.us += 1
+        """A delivery receipt."""
         return self.turn(self.delivered(receipt(message_id, stat, number, **fields)))
 
     def parcel(self, *messages: FromBridge, id: str | None = None) -> Plan:

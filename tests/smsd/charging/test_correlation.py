@@ -115,7 +115,6 @@ def test_a_receipt_comes_before_the_response(play: Play) -> None:
 
 def test_a_receipt_and_its_response_come_in_one_batch(play: Play) -> None:
     wish = play.start_charge()
-    play.clock.advance(0.001)
     play.turn(play.delivered(receipt("1")), play.answered(play.submitted[0], message_id="1"))
     assert play.state(wish) is ChargeState.CHARGED
     assert play.fate() == MessageFate.DELIVERED

@@ -187,4 +187,4 @@ def test_the_events_of_a_charge_are_told_in_order(play: Play) -> None:
         ("sending", "in_doubt"),
         ("in_doubt", "charged"),
     ]
-    assert events[2].at_us - events[0].at_us == 60_000_001
+    assert events[2].at_us - events[0].at_us == 60_000_000

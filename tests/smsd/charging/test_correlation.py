@@ -261,10 +261,14 @@ def test_a_receipt_from_before_a_charge_was_sent_is_not_its_own_though_it_was_ma
     assert play.state(wish) is ChargeState.NOT_CHARGED
 
 
-def test_a_receipt_before_the_response_is_heard_though_the_clock_was_put_back_meanwhile(play: Play) -> None:
+@pytest.mark.parametrize("later_s", [0, 7200])
+def test_a_receipt_before_the_response_is_heard_though_the_clock_was_put_back_meanwhile(
+    play: Play, later_s: int
+) -> None:
     wish = play.start_charge()
     play.clock.us -= 3_600_000_000
     play.receipt("1")
+    play.clock.advance(later_s)
     play.answer(message_id="1")
     assert play.state(wish) is ChargeState.CHARGED
 

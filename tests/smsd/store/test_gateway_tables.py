@@ -113,6 +113,29 @@ def test_charges_that_were_there_before_limits_count_towards_them(tmp_path: Path
     db.close()
 
 
+def test_a_receipt_that_waited_before_the_upgrade_may_speak_of_what_was_on_its_way_then(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "smsd.db"
+    before = migrated(file, "0006_limits")
+    before.execute(CHARGE, ("a", "1", "sending"))
+    before.execute(
+        "INSERT INTO charge_events (charge, at_us, evidence, before, after, detail) "
+        "VALUES ('a', 1, 'start', 'intended', 'sending', '')"
+    )
+    before.execute(
+        "INSERT INTO unmatched_receipts VALUES ('r', 'telco', 'k', '+47', '2030', 'receipt_charged', "
+        "'delivered', '', '', 2)"
+    )
+    before.commit()
+    before.close()
+    after = open_sqlite(f"sqlite:///{file}", SCHEMA)
+    assert after.execute(
+        "SELECT u.after_event >= e.id FROM unmatched_receipts u, charge_events e"
+    ).fetchall() == [(1,)]
+    after.close()
+
+
 def test_a_pause_cannot_be_deleted_and_is_set_once_at_a_time(db: sqlite3.Connection) -> None:
     row = "INSERT INTO charge_pauses VALUES (?, 'ORG1', 1, 'kari', 'why', ?, '', '')"
     db.execute(row, ("1", 0))

@@ -119,6 +119,17 @@ class Agenda:
             loop.step(handle)
 
 
+class SimTask(asyncio.Task[Any]):
+    """Hashed by its number: a TaskGroup cancels its tasks in the order of a set, which is that of addresses."""
+
+    def __init__(self, number: int, coro: Any, **more: Any) -> None:
+        self._number = number
+        super().__init__(coro, **more)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class SimLoop(asyncio.AbstractEventLoop):
     """The event loop of one process's life."""
 
@@ -127,6 +138,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self.name = name
         self.dead = False
         self.steps = 0
+        self._made = 0
         self.errors: list[str] = []
         self.before_step: Callable[[], None] | None = None
         self.paused: deque[asyncio.Handle] | None = None
@@ -171,7 +183,8 @@ class SimLoop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> asyncio.Task[Any]:  # type: ignore[override]
-        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name, context=context)
+        self._made += 1
+        task = SimTask(self._made, coro, loop=self, name=name, context=context)
         self._tasks.append(task)
         if len(self._tasks) > 200:
             self._tasks = [each for each in self._tasks if not each.done()]

@@ -76,6 +76,16 @@ def test_a_seed_replays_exactly() -> None:
         assert again.hash == once.hash
 
 
+@pytest.mark.parametrize("seed", [1190, 1532])
+def test_a_seed_replays_exactly_wherever_things_lie_in_memory(seed: int) -> None:
+    """In these a program ends by itself: what it had under way is cancelled in the order of a set."""
+    kept, stories = [], set()
+    for more in range(8):
+        kept.append([object() for _ in range(977 * more)])
+        stories.add(run(seed).hash)
+    assert len(stories) == 1
+
+
 def test_a_kind_of_fault_that_nobody_listed_is_refused() -> None:
     with pytest.raises(AssertionError, match="no kind of fault"):
         known("the moon falls down")

@@ -120,7 +120,7 @@ class Agenda:
 
 
 class SimTask(asyncio.Task[Any]):
-    """Hashed by its number: a TaskGroup cancels its tasks in the order of a set, which is that of addresses."""
+    """Hashed by its number: a TaskGroup cancels in the order of a set, which else is that of addresses."""
 
     def __init__(self, number: int, coro: Any, **more: Any) -> None:
         self._number = number
@@ -182,7 +182,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
 
-    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> asyncio.Task[Any]:  # type: ignore[override]
+    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> asyncio.Task[Any]:
         self._made += 1
         task = SimTask(self._made, coro, loop=self, name=name, context=context)
         self._tasks.append(task)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from billing_bridge.settings import BridgeSettings, load
 from billing_bridge.store import SCHEMA
 from billing_bridge.turn import kroner
 from foundation.settings import ConfigurationError
-from foundation.store import SqliteTx, StoreRefused, Tx, open_sqlite, sqlite_path
+from foundation.store import SqliteTx, StoreRefused, Tx, open_sqlite
 
 REFUSED = 1
 CANNOT = 2
@@ -61,14 +60,7 @@ def settings_of(path: Path) -> BridgeSettings:
 def opened(settings: BridgeSettings, *, create: bool = False) -> Iterator[sqlite3.Connection]:
     """The bridge's store; a bridge may be at work on it. `create`: a new one where there is none."""
     try:
-        path = sqlite_path(settings.store, "bridge.store")
-        if not create and not os.path.exists(path):  # noqa: PTH110 - of a folder that may not be looked into it says no
-            # an empty one in its place would say that nothing is owed
-            fail(
-                f"bridge.store: there is no store {path.absolute()}; a path without a leading slash is meant "
-                "from the folder that the bridge runs in, which makes the store at its first start"
-            )
-        connection = open_sqlite(settings.store, SCHEMA, key="bridge.store")
+        connection = open_sqlite(settings.store, SCHEMA, key="bridge.store", create=create)
     except StoreRefused as error:
         fail(str(error))
     try:

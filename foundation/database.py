@@ -119,14 +119,22 @@ def migrate(connection: sqlite3.Connection, url: str, schema: Schema) -> None:
         engine.dispose()
 
 
-def open_sqlite(url: str, schema: Schema, key: str = "store.url") -> sqlite3.Connection:
-    """Open and migrate; for commands and for `Store`.
+def open_sqlite(
+    url: str, schema: Schema, key: str = "store.url", *, create: bool = True
+) -> sqlite3.Connection:
+    """Open and migrate; for commands and for `Store`. `create`: a new one where there is none.
 
     Raises:
         StoreRefused: naming the key, the file and what is wrong with it.
     """
     path = sqlite_path(url, key)
     try:
+        if not create and not path.exists():
+            # an empty one in its place would say that nothing is in doubt or owed
+            raise StoreRefused(
+                f"{key}: there is no store {path.absolute()}; a path without a leading slash is meant from "
+                f"the folder that {schema.name} runs in, which makes the store at its first start"
+            )
         connection = connect_sqlite(path)
     except (sqlite3.Error, OSError) as error:
         raise StoreRefused(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from foundation.clock import OSLO, to_us
 from foundation.numbers import NotANumber, from_person
 from foundation.settings import ConfigurationError
-from foundation.store import StoreRefused, open_sqlite, sqlite_path
+from foundation.store import StoreRefused, open_sqlite
 from smsd.settings import Settings, load
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The gateway's TOML file.")]
@@ -43,14 +42,7 @@ def open_store(settings: Settings) -> sqlite3.Connection:
     from smsd.store import SCHEMA  # noqa: PLC0415 - tables are not needed to read a configuration
 
     try:
-        path = sqlite_path(settings.store.url)
-        if not os.path.exists(path):  # noqa: PTH110 - of a folder that may not be looked into it says no
-            # an empty one in its place would say that nothing is in doubt
-            fail(
-                f"store.url: there is no store {path.absolute()}; a path without a leading slash is meant "
-                "from the folder that the gateway runs in, which makes the store at its first start"
-            )
-        return open_sqlite(settings.store.url, SCHEMA)
+        return open_sqlite(settings.store.url, SCHEMA, create=False)
     except StoreRefused as error:
         fail(str(error))
 

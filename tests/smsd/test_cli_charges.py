@@ -105,7 +105,7 @@ def test_a_store_that_is_not_there_is_told_and_not_made(smsd: Console, words: tu
     """From another folder, a list of an empty store would say that nothing is in doubt."""
     place = smsd.config.parent / "elsewhere" / "smsd.db"
     smsd.change(smsd.play.url, f"sqlite:///{place}")
-    refused(smsd(*words), f"store.url: there is no store {place}", "the folder that the gateway runs in")
+    refused(smsd(*words), f"store.url: there is no store {place}", "the folder that smsd runs in")
     assert not place.parent.exists()
 
 
